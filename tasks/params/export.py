@@ -1,0 +1,30 @@
+"""The section `export:`."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from tasks.params.base import Number, Section
+
+Fusion = Literal["none", "gelu", "gelu+layernorm"]
+
+
+class Export(Section):
+    """How models become ONNX."""
+
+    name: ClassVar[str] = "export"
+
+    opset: int = Field(20, ge=17, le=23)
+    fusion: Fusion | None = Field(
+        None, description="graph fusions to make; null: the fastest of all, by measuring"
+    )
+    variants: list[Literal["fp32", "int8"]] = Field(["fp32", "int8"], min_length=1)
+    threads: int | None = Field(None, ge=1, description="null: all cores")
+    max_difference: Number = Field(
+        1e-3, gt=0, description="largest logit difference to PyTorch allowed for fp32"
+    )
+    min_agreement: Number = Field(
+        0.95, ge=0, le=1, description="smallest share of equal labels allowed for int8"
+    )

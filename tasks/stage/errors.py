@@ -1,0 +1,32 @@
+"""The errors a stage may end with, told apart by what the person on call can do about them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class StageError(Exception):
+    """Something a person can read and act on; ends the stage without a traceback.
+
+    `status` and `retryable` go into the stage's report, which is what an orchestrator decides on:
+    an exit code does not survive DVC. `findings` goes there too: what was found until then.
+    """
+
+    status = "failed"
+    retryable = False
+
+    def __init__(self, message: str, findings: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.findings = findings or {}
+
+
+class BadInput(StageError):
+    """Data, parameters or a model that no second try will mend. Names the file, row or key."""
+
+    status = "stopped"
+
+
+class Unavailable(StageError):
+    """Something outside is away for now (network, bucket, worker, disk): a retry may pass."""
+
+    retryable = True

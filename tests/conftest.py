@@ -1,0 +1,101 @@
+"""A tiny encoder and a small set of opinions: real parts, made in a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.made import ROOT, opinions, write_csv
+
+
+@pytest.fixture(scope="session")
+def opinions_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The opinions as a CSV of text and label."""
+    return write_csv(
+        tmp_path_factory.mktemp("data") / "opinions.csv", opinions(), ("text", "label")
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT of four layers and 32 dimensions with random weights, and a tokenizer that fits."""
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # type: ignore[call-arg]
+    tokenizer.normalizer = normalizers.BertNormalizer()  # type: ignore[assignment]
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()  # type: ignore[assignment]
+    trainer = trainers.WordPieceTrainer(vocab_size=400, special_tokens=special)
+    tokenizer.train_from_iterator([text for text, _ in opinions()], trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(  # type: ignore[assignment]
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+    ).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=32,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, as a stage does."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def tiny_classifier(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with a head of two classes, untrained, as `finetune` would save it."""
+    import torch
+
+    from tasks.training.classifier import load_pretrained, load_tokenizer
+
+    folder = tmp_path_factory.mktemp("model") / "classifier"
+    tokenizer = load_tokenizer(tiny_model, 32)
+    torch.manual_seed(1)
+    model: Any = load_pretrained(tiny_model, tokenizer, ["bad", "good"], "eager", 32, None)
+    model.classifier.weight.data *= 50  # so that texts differ visibly in their logits
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_release(tiny_classifier: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny classifier as a folder that serves: fp32 ONNX, tokenizer, card."""
+    from tasks.inference.onnx_export import export_onnx, input_names
+    from tasks.inference.release import MODEL, TOKENIZER, Release
+    from tasks.training.classifier import load_finetuned, load_tokenizer
+
+    folder = tmp_path_factory.mktemp("release") / "finetuned-fp32"
+    folder.mkdir()
+    tokenizer, model = load_tokenizer(tiny_classifier), load_finetuned(tiny_classifier, "eager")
+    names = input_names(tokenizer, model)
+    export_onnx(model, names, folder / MODEL, opset=20)
+    tokenizer.backend_tokenizer.save(str(folder / TOKENIZER))
+    Release(("bad", "good"), 32, tuple(names), "fp32", "finetuned").write(folder)
+    return folder

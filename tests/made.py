@@ -1,0 +1,69 @@
+"""What tests are made of: a small set of opinions, the environment of a command, tiny models."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import os
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+
+GOOD = ["wonderful", "moving", "brilliant", "funny", "charming", "gripping", "tender", "superb"]
+BAD = ["dull", "tedious", "clumsy", "boring", "shallow", "awful", "lifeless", "messy"]
+THINGS = ["film", "plot", "cast", "script", "ending", "music", "pace", "camera", "story", "tone"]
+FRAMES = [
+    "the {thing} is {word}",
+    "a {word} {thing} from the first minute to the last",
+    "i found the {thing} {word} , and so did everybody else in the room",
+    "{word} {thing} , what else is there to say",
+]
+
+
+def opinions() -> list[tuple[str, str]]:
+    """640 texts and their labels, in an order that mixes both classes."""
+    both = itertools.product(FRAMES, THINGS, zip(GOOD, BAD, strict=True))
+    rows: list[tuple[str, str]] = []
+    for frame, thing, (good, bad) in both:
+        rows.append((frame.format(thing=thing, word=good), "good"))
+        rows.append((frame.format(thing=thing, word=bad), "bad"))
+    return rows
+
+
+def write_csv(path: Path, rows: list[tuple[str, str]], header: tuple[str, str]) -> Path:
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment for a command of ours: no network, two threads, byte code written."""
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "2", "HF_HUB_OFFLINE": "1", **more}
+
+
+SIZES: dict[str, Any] = {
+    "vocab_size": 50,
+    "hidden_size": 16,
+    "num_attention_heads": 2,
+    "num_hidden_layers": 4,
+    "intermediate_size": 24,
+    "max_position_embeddings": 40,
+    "dim": 16,
+    "n_heads": 2,
+    "n_layers": 4,
+    "hidden_dim": 24,
+    "pad_token_id": 0,
+}
+
+
+def model_of(kind: str) -> Any:
+    """An untrained classifier of a family: four layers of 24 neurons, 16 dimensions."""
+    import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    torch.manual_seed(0)
+    known = AutoConfig.for_model(kind).to_dict()
+    config = AutoConfig.for_model(kind, **{k: v for k, v in SIZES.items() if k in known})
+    return AutoModelForSequenceClassification.from_config(config).eval()
