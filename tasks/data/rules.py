@@ -1,0 +1,78 @@
+"""What a row must be like to become an example; one that is not goes to quarantine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+SHOWN_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a row is no example: `rule` is one of a few names, `reason` says it of this row."""
+
+    rule: str
+    reason: str
+
+
+def check_texts(values: Sequence[Any], columns: Sequence[str], longest: int) -> Refused | None:
+    """The first rule that one of the texts breaks, if any. `longest` is in characters."""
+    for value, column in zip(values, columns, strict=True):
+        if not isinstance(value, str):
+            if value is None or value != value:
+                return Refused("no text", f"column {column!r} is empty")
+            kind = type(value).__name__
+            return Refused("text is no string", f"column {column!r} holds a value of type {kind}")
+        if not value.strip():
+            return Refused("no text", f"column {column!r} is empty")
+        if len(value) > longest:
+            return Refused(
+                "text too long",
+                f"column {column!r} has {len(value):,} characters; "
+                f"ingest.max_characters is {longest:,}",
+            )
+        if "\0" in value or not _is_unicode(value):
+            return Refused("broken characters", f"column {column!r} has NUL or half characters")
+    return None
+
+
+def label_text(value: Any) -> str | Refused:
+    """A label as plain text without white space around it: 1 and 1.0 are "1"."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return Refused("no label", "the label is empty")
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, int | float):
+        return str(value)
+    if not isinstance(value, str):
+        kind = type(value).__name__
+        return Refused("label is no string", f"the label is a value of type {kind}")
+    label = value.strip()
+    if not label or label.lower() == "nan":
+        return Refused("no label", f"the label is {value!r}" if value else "the label is empty")
+    if not label.isprintable():
+        return Refused("broken characters", f"the label is {label[:SHOWN_CHARACTERS]!r}")
+    return label
+
+
+def shown(value: Any) -> str | None:
+    """The start of a value, as it is kept in quarantine; always storable as UTF-8."""
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else repr(value)
+    return text[:SHOWN_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
+
+
+def _is_unicode(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
