@@ -1,0 +1,111 @@
+"""What each part of a model is worth, measured on data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from tasks.compression.families import Family
+from tasks.compression.surgery import Neurons, without
+from tasks.training.batches import Encoded
+from tasks.training.classifier import cross_entropy
+from tasks.training.loop import Logits, predict, to_device
+from tasks.training.plan import Plan
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What skipping some layers does, before any recovery."""
+
+    removed: tuple[int, ...]
+    divergence: float
+    """Mean KL divergence (nats) of the class probabilities from those of the whole model."""
+    accuracy: float
+
+
+def layers_to_remove(
+    model: nn.Module, family: Family, count: int, probe: Encoded, plan: Plan
+) -> tuple[list[int], list[Damage]]:
+    """The `count` layers that hurt least, found one at a time, and every damage measured.
+
+    Greedy: each candidate is skipped together with those chosen before it, since what a layer is
+    worth depends on which others are there (Sajjad et al. 2023 compare such criteria).
+    """
+    reference = predict(model, probe, plan)
+    removed: list[int] = []
+    measured: list[Damage] = []
+    for _ in range(count):
+        candidates = [i for i in range(len(family.layers_of(model))) if i not in removed]
+        found: list[Damage] = []
+        for candidate in candidates:
+            trial = tuple(sorted([*removed, candidate]))
+            with without(model, family, trial):
+                logits = predict(model, probe, plan)
+            accuracy = float((logits.argmax(1) == probe.labels).mean())
+            found.append(Damage(trial, divergence(reference, logits), accuracy))
+        best = min(range(len(found)), key=lambda i: found[i].divergence)
+        removed.append(candidates[best])
+        measured.extend(found)
+    return sorted(removed), measured
+
+
+def divergence(reference: Logits, logits: Logits) -> float:
+    """Mean KL(reference || logits) over texts, both [texts, classes], in nats."""
+    p, q = (torch.from_numpy(x).log_softmax(-1) for x in (reference, logits))
+    return float(nn.functional.kl_div(q, p, log_target=True, reduction="batchmean"))
+
+
+def neurons_to_keep(
+    model: nn.Module, family: Family, count: int, probe: Encoded, plan: Plan, batch: int
+) -> list[Neurons]:
+    """For each layer the `count` FFN neurons worth most, in ascending order.
+
+    A neuron's worth is the Fisher information of a mask on its output: the square of activation
+    times gradient, summed over a text's tokens, averaged over texts (Kwon et al. 2022).
+    """
+    worth = _fisher(model, family, probe, plan, batch)
+    return [np.sort(np.argsort(-layer, kind="stable")[:count]) for layer in worth]
+
+
+def _fisher(
+    model: nn.Module, family: Family, probe: Encoded, plan: Plan, batch: int
+) -> list[npt.NDArray[np.float64]]:
+    downs = [family.feed_forward(layer)[1] for layer in family.layers_of(model)]
+    worth = [torch.zeros(down.in_features, dtype=torch.float64) for down in downs]
+    masks: dict[int, torch.Tensor] = {}
+
+    def masked(number: int) -> object:
+        def hook(_module: nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+            (activation,) = inputs
+            mask = activation.new_ones(len(activation), 1, activation.shape[-1])
+            masks[number] = mask.requires_grad_()
+            return (activation * masks[number],)
+
+        return hook
+
+    hooks = [
+        down.register_forward_pre_hook(masked(i))  # type: ignore[arg-type]
+        for i, down in enumerate(downs)
+    ]
+    model.eval()
+    try:
+        for rows in _in_order(len(probe), batch):
+            inputs = to_device(probe.collate(rows), plan)
+            with plan.autocast():
+                loss = cross_entropy(model, inputs, rows)
+            gradients = torch.autograd.grad(loss, [masks[i] for i in range(len(downs))])
+            for total, gradient in zip(worth, gradients, strict=True):
+                total += gradient.double().pow(2).sum((0, 1)).cpu()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [total.numpy() / len(probe) for total in worth]
+
+
+def _in_order(count: int, batch: int) -> Sequence[npt.NDArray[np.int64]]:
+    return [np.arange(start, min(start + batch, count)) for start in range(0, count, batch)]

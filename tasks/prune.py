@@ -1,0 +1,172 @@
+"""prune: a family of ever smaller models, each made from the one before.
+
+A level takes out the layers whose absence hurts least on the validation split and the FFN neurons
+worth least on the training split, and recovers by distillation from the fine-tuned model. Levels
+go on until one loses more than `prune.max_drop` points; what came before is kept. Every level is a
+plain folder: `AutoModelForSequenceClassification.from_pretrained("models/pruned/level1")`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from tasks.compression.distillation import Distillation, ask
+from tasks.compression.families import FAMILIES, Family, family_of
+from tasks.compression.levels import Level, Material, Recovery, recover, smaller, whole_model
+from tasks.data.dataset import read_examples, split_path
+from tasks.params.prune import Prune
+from tasks.stage.outputs import read_json, sha256, whole
+from tasks.stage.run import run_stage
+from tasks.training.batches import Encoded, encode
+from tasks.training.checkpoints import FOLDER, Checkpoint, checkpoint_key, forget
+from tasks.training.classifier import load_finetuned, load_tokenizer
+from tasks.training.history import write_curves
+from tasks.training.loop import History, predict, score
+from tasks.training.plan import Plan, make_plan
+from tasks.training.ranks import launch
+
+FINETUNED = Path("models/finetuned")
+MODELS = Path("models/pruned")
+CURVES = Path("reports/plots/prune.csv")
+
+
+def prune(params: Prune) -> dict[str, Any]:
+    """The stage: returns the findings for `reports/prune.json`."""
+    tokenizer = load_tokenizer(FINETUNED)
+    plan = make_plan(params, tokenizer.model_max_length)
+    print(f"prune: on {plan.device}, {'; '.join(plan.why)}", flush=True)
+    return launch(plan, _prune, params, tokenizer)
+
+
+def _prune(plan: Plan, params: Prune, tokenizer: Any) -> dict[str, Any]:
+    teacher = load_finetuned(FINETUNED, plan.attention).to(plan.device)
+    family = family_of(teacher)
+    reason = _why_not(teacher, family, params)
+    if family is None or reason:
+        _save([])
+        write_curves(CURVES)
+        print(f"prune: {reason}", flush=True)
+        return {"metrics": {"levels": 0}, "levels": [], "passed_through": reason}
+    train, validation = (_encoded(split, tokenizer, teacher) for split in ("train", "validation"))
+    print("prune: the fine-tuned model answers every training text once, to teach by", flush=True)
+    objective = Distillation(ask(teacher, train, plan), params.temperature, params.hidden_weight)
+    material = Material(train, validation, plan)
+    reference = score(predict(teacher, validation, plan), validation.labels)["accuracy"]
+    levels, histories = _family(teacher, family, params, material, reference, objective, tokenizer)
+    write_curves(CURVES, *histories, names=tuple(level.name for level in levels))
+    return _report(levels, reference, plan)
+
+
+def _family(
+    teacher: nn.Module, family: Family, params: Prune, material: Material, reference: float,
+    objective: Distillation, tokenizer: Any,
+) -> tuple[list[Level], list[History]]:  # fmt: skip
+    """Makes, recovers and saves levels until one loses too much; it comes last, and isn't kept."""
+    folder = FOLDER / f"prune-{_key(params, material.plan)}"
+    recovery = Recovery(params.epochs, params.batch, params.learning_rate, params.seed)
+    model, level = teacher, whole_model(teacher, family)
+    levels: list[Level] = []
+    histories: list[History] = []
+    while len(levels) < params.max_levels and level.kept:
+        done = folder / f"level{len(levels) + 1}"
+        if done.is_dir():
+            model, level, history = _read(done, material.plan)
+        else:
+            step = smaller(model, family, level, material, params)
+            if step is None:
+                break
+            model, level = step
+            checkpoint = Checkpoint(folder / f"{level.name}.pt")
+            history = recover(model, level, reference, material, recovery, objective, checkpoint)
+            level.kept = level.drop <= params.max_drop
+            _write(done, model, tokenizer, level, history)
+        _tell(level, params)
+        levels.append(level)
+        histories.append(history)
+    _save([folder / level.name for level in levels if level.kept])
+    forget("prune")
+    return levels, histories
+
+
+def _why_not(model: nn.Module, family: Family | None, params: Prune) -> str | None:
+    """Why a model goes through as it is, or None."""
+    if family is None:
+        kind = model.config.model_type  # type: ignore[union-attr]
+        return f"{kind} models pass through whole; pruning knows {', '.join(FAMILIES)}"
+    if params.max_levels == 0 or not (params.layers or params.neurons or params.keep):
+        return "switched off by prune.max_levels, or by prune.layers and prune.neurons"
+    return None
+
+
+def _encoded(split: str, tokenizer: Any, model: nn.Module) -> Encoded:
+    examples = read_examples(split)
+    number: Any = model.config.label2id  # type: ignore[union-attr]
+    labels = [number[label] for label in examples.labels]
+    return encode(tokenizer, examples.texts, labels, tokenizer.model_max_length)
+
+
+def _key(params: Prune, plan: Plan) -> str:
+    """The same for a run that was killed, another when anything it depends on has changed."""
+    inputs = [split_path("train"), split_path("validation"), *sorted(FINETUNED.iterdir())]
+    hashes = {str(path): sha256(path) for path in inputs}
+    return checkpoint_key(params=params.model_dump(), inputs=hashes, plan=asdict(plan))
+
+
+def _write(folder: Path, model: Any, tokenizer: Any, level: Level, history: History) -> None:
+    with whole(folder) as draft:
+        model.save_pretrained(draft)
+        tokenizer.save_pretrained(draft)
+        found = {"level": asdict(level), "history": asdict(history)}
+        (draft / "level.json").write_text(json.dumps(found), encoding="utf-8")
+
+
+def _read(folder: Path, plan: Plan) -> tuple[nn.Module, Level, History]:
+    found = read_json(folder / "level.json")
+    model = load_finetuned(folder, plan.attention).to(plan.device)
+    return model, Level(**found["level"]), History(**found["history"])
+
+
+def _save(levels: list[Path]) -> None:
+    with whole(MODELS) as draft:
+        draft.mkdir()
+        for folder in levels:
+            shutil.copytree(
+                folder, draft / folder.name, ignore=shutil.ignore_patterns("level.json")
+            )
+        names = [folder.name for folder in levels]
+        (draft / "family.json").write_text(json.dumps({"levels": names}) + "\n", encoding="utf-8")
+
+
+def _tell(level: Level, params: Prune) -> None:
+    verdict = "kept" if level.kept else f"more than prune.max_drop ({params.max_drop}): stops here"
+    print(
+        f"prune: {level.name}: layers {level.kept_layers} of {level.neurons} neurons, "
+        f"{100 * level.accuracy_unrecovered:.2f} % before recovery, {100 * level.accuracy:.2f} % "
+        f"after, {level.drop:.2f} points lost: {verdict}",
+        flush=True,
+    )
+
+
+def _report(levels: list[Level], reference: float, plan: Plan) -> dict[str, Any]:
+    kept = [level for level in levels if level.kept]
+    return {
+        "metrics": {
+            "levels": len(kept),
+            "finetuned_accuracy": reference,
+            "smallest_layers": len(kept[-1].kept_layers) if kept else None,
+            "smallest_drop": kept[-1].drop if kept else None,
+        },
+        "levels": [asdict(level) for level in levels],
+        "passed_through": None,
+        "plan": plan.describe(),
+    }
+
+
+if __name__ == "__main__":
+    run_stage("prune", Prune, prune)
