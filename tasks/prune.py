@@ -16,6 +16,7 @@ from typing import Any
 
 from torch import nn
 
+from tasks.compression.augmentation import augmented
 from tasks.compression.distillation import Distillation, ask
 from tasks.compression.families import FAMILIES, Family, family_of
 from tasks.compression.levels import Level, Material, Recovery, recover, smaller, whole_model
@@ -54,7 +55,8 @@ def _prune(plan: Plan, params: Prune, tokenizer: Any) -> dict[str, Any]:
         print(f"prune: {reason}", flush=True)
         return {"metrics": {"levels": 0}, "levels": [], "passed_through": reason}
     train, validation = (_encoded(split, tokenizer, teacher) for split in ("train", "validation"))
-    print("prune: the fine-tuned model answers every training text once, to teach by", flush=True)
+    train = augmented(train, tokenizer.all_special_ids, params.augment, params.seed)
+    print(f"prune: the fine-tuned model answers {len(train):,} texts, to teach by", flush=True)
     objective = Distillation(ask(teacher, train, plan), params.temperature, params.hidden_weight)
     material = Material(train, validation, plan)
     reference = score(predict(teacher, validation, plan), validation.labels)["accuracy"]
@@ -83,7 +85,9 @@ def _family(
                 break
             model, level = step
             checkpoint = Checkpoint(folder / f"{level.name}.pt")
-            history = recover(model, level, reference, material, recovery, objective, checkpoint)
+            history = recover(
+                model, level, reference, material, recovery, objective, checkpoint, params.max_drop
+            )
             level.kept = level.drop <= params.max_drop
             _write(done, model, tokenizer, level, history)
         _tell(level, params)

@@ -66,4 +66,5 @@ def model_of(kind: str) -> Any:
     torch.manual_seed(0)
     known = AutoConfig.for_model(kind).to_dict()
     config = AutoConfig.for_model(kind, **{k: v for k, v in SIZES.items() if k in known})
-    return AutoModelForSequenceClassification.from_config(config).eval()
+    model = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
+    return model.eval()

@@ -17,7 +17,7 @@ class Finetune(Section):
     model: str = Field(
         "sample:minilm", description="a local folder, a hub id, an s3:// URI or sample:NAME"
     )
-    epochs: int = Field(3, ge=1, le=1000)
+    epochs: int = Field(2, ge=1, le=1000)
     batch: int = Field(32, ge=1, description="examples a step, over all processes together")
     learning_rate: Number = Field(1e-4, gt=0, le=1, description="peak, after the warm-up")
     warmup: Number = Field(0.1, ge=0, lt=1, description="share of the steps the rate rises over")
@@ -25,8 +25,8 @@ class Finetune(Section):
     max_grad_norm: Number = Field(1.0, gt=0)
     dropout: Number | None = Field(None, ge=0, lt=1, description="null: the model's own")
     max_length: int = Field(128, ge=4, description="tokens; longer texts are cut")
-    evaluations: int = Field(2, ge=1, description="looks at the validation split an epoch")
-    patience: int = Field(4, ge=1, description="looks without a better one before it stops early")
+    evaluations: int = Field(1, ge=1, description="looks at the validation split an epoch")
+    patience: int = Field(2, ge=1, description="looks without a better one before it stops early")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="auto: the fastest this device computes natively"
     )

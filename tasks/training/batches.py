@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -52,19 +52,36 @@ class Encoded:
         batch["labels"] = self.labels[rows]
         return {name: torch.from_numpy(array) for name, array in batch.items()}
 
+    def taking(self, rows: Sequence[npt.NDArray[np.int64]]) -> Encoded:
+        """Text i made of the tokens at `rows[i]` of the whole array, labels as they are."""
+        taken = np.concatenate(rows)
+        return Encoded(
+            ids=self.ids[taken],
+            types=None if self.types is None else self.types[taken],
+            offsets=np.cumsum([0, *map(len, rows)]),
+            labels=self.labels,
+            pad=self.pad,
+        )
+
     def sample(self, count: int, seed: int = 0) -> Encoded:
         """`count` texts drawn without replacement (all of them, if there are no more)."""
         if count >= len(self):
             return self
         rows = np.sort(np.random.default_rng(seed).permutation(len(self))[:count])
-        taken = np.concatenate([np.arange(self.offsets[r], self.offsets[r + 1]) for r in rows])
-        return Encoded(
-            ids=self.ids[taken],
-            types=None if self.types is None else self.types[taken],
-            offsets=np.concatenate([[0], np.cumsum(self.lengths[rows])]),
-            labels=self.labels[rows],
-            pad=self.pad,
-        )
+        places = [np.arange(self.offsets[row], self.offsets[row + 1]) for row in rows]
+        return replace(self, labels=self.labels[rows]).taking(places)
+
+
+def join(parts: Sequence[Encoded]) -> Encoded:
+    """All texts of some `Encoded` of one tokenizer, one after the other."""
+    types = [part.types for part in parts if part.types is not None]
+    return Encoded(
+        ids=np.concatenate([part.ids for part in parts]),
+        types=np.concatenate(types) if types else None,
+        offsets=np.cumsum([0, *np.concatenate([part.lengths for part in parts])]),
+        labels=np.concatenate([part.labels for part in parts]),
+        pad=parts[0].pad,
+    )
 
 
 def encode(

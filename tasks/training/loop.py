@@ -71,15 +71,19 @@ def fit(
     plan: Plan,
     checkpoint: Checkpoint | None = None,
     title: str = "training",
+    hopeless_below: float = 0.0,
 ) -> History:
     """Train in place and leave the weights that were best on `validation`.
 
     A step is one batch of `recipe.batch` examples, shared out over the ranks; the loss is the mean
     over the whole batch however many ranks there are. With `checkpoint`, a run that was killed goes
     on from its last evaluation and ends with the very weights of an undisturbed one: the order of
-    the batches and the dropout of a step depend on the seed and the step alone.
+    the batches and the dropout of a step depend on the seed and the step alone. It ends at the
+    first evaluation whose accuracy (0 to 1) is below `hopeless_below`.
     """
-    return _Run(model, objective, train, validation, recipe, plan, checkpoint, title).run()
+    run = _Run(model, objective, train, validation, recipe, plan, checkpoint, title)
+    run.hopeless_below = hopeless_below
+    return run.run()
 
 
 class _Run:
@@ -106,6 +110,7 @@ class _Run:
         self.best_weights: dict[str, torch.Tensor] = {}
         self.step = 0
         self.running = 0.0
+        self.hopeless_below = 0.0
 
     def run(self) -> History:
         self._resume()
@@ -192,7 +197,8 @@ class _Run:
             self.history.best = len(looks) - 1
             self.best_weights = {k: v.cpu().clone() for k, v in self.model.state_dict().items()}
         since = len(looks) - 1 - self.history.best
-        self.history.stopped_early = since >= self.recipe.patience and self.step < self.steps
+        enough = since >= self.recipe.patience or found["accuracy"] < self.hopeless_below
+        self.history.stopped_early = enough and self.step < self.steps
         if rank() == 0:
             bar.write(
                 f"{self.title}: epoch {found['epoch']:.1f}, validation accuracy "

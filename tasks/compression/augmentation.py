@@ -1,0 +1,59 @@
+"""More texts to be taught on: the teacher labels them, so they need not be true."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.training.batches import Encoded, join
+
+DROPPED = 0.15
+"""Share of the tokens that a text loses, as in masked language modelling."""
+FEWEST = 4
+"""Tokens that a text must have to be cut in two."""
+
+Ids = npt.NDArray[np.int32]
+
+
+def augmented(encoded: Encoded, special: Collection[int], copies: int, seed: int) -> Encoded:
+    """`encoded` followed by `copies` altered versions of each of its texts, labels as they were.
+
+    Half of them begin as the text does and end as another one, half have lost some tokens (after
+    Tang et al. 2019, who show how much a small student gains from texts that only the teacher has
+    labelled). Special tokens stay where they are; a pair of texts only loses tokens.
+    """
+    random = np.random.default_rng(seed)
+    bounds = list(zip(encoded.offsets[:-1], encoded.offsets[1:], strict=True))
+    fixed = np.isin(encoded.ids, list(special))
+    parts = [encoded]
+    for _ in range(copies):
+        others = random.permutation(len(bounds))
+        rows = [
+            _altered(fixed, bounds[i], bounds[others[i]], int(encoded.lengths.max()), random)
+            for i in range(len(bounds))
+        ]
+        parts.append(encoded.taking(rows))
+    return join(parts)
+
+
+def _altered(
+    fixed: npt.NDArray[np.bool_],
+    text: tuple[int, int],
+    other: tuple[int, int],
+    longest: int,
+    random: np.random.Generator,
+) -> npt.NDArray[np.int64]:
+    """The places, in the whole array of ids, of the tokens that make up the new text."""
+    mine, its = np.arange(*text), np.arange(*other)
+    inner, its_inner = mine[~fixed[mine]], its[~fixed[its]]
+    plain = len(inner) and inner[-1] - inner[0] + 1 == len(inner)  # no separator in the middle
+    if plain and min(len(inner), len(its_inner)) >= FEWEST and random.random() < 0.5:
+        start = inner[: random.integers(2, len(inner))]
+        end = its_inner[random.integers(0, len(its_inner) - 1) :]
+        room = longest - (len(mine) - len(inner))
+        middle = np.concatenate([start, end])[:room]
+        return np.concatenate([mine[mine < inner[0]], middle, mine[mine > inner[-1]]])
+    kept = fixed[mine] | (random.random(len(mine)) >= DROPPED)
+    return mine[kept] if (kept & ~fixed[mine]).any() else mine
