@@ -1,0 +1,183 @@
+"""export: ONNX variants of the fine-tuned and of every pruned model, each checked.
+
+Every model becomes an fp32 graph with the fusions that measure fastest on this machine, and an
+int8 one; each variant is run against PyTorch on real validation text through the very `Predictor`
+that will serve it. One that disagrees beyond its limit fails the stage instead of shipping.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tasks.data.dataset import Text, read_examples
+from tasks.inference.agreement import Agreement, compare
+from tasks.inference.fusion import FUSIONS, fuse, latencies
+from tasks.inference.onnx_export import export_onnx, input_names
+from tasks.inference.predictor import Predictor
+from tasks.inference.quantisation import quantise
+from tasks.inference.release import MODEL, TOKENIZER, Release, Session
+from tasks.params.export import Export
+from tasks.stage.errors import BadInput
+from tasks.stage.outputs import STATE, read_json, remove, whole
+from tasks.stage.run import run_stage
+from tasks.training.batches import encode
+from tasks.training.classifier import load_finetuned, load_tokenizer
+from tasks.training.loop import Logits, predict
+from tasks.training.plan import cores, make_plan
+
+FINETUNED = Path("models/finetuned")
+PRUNED = Path("models/pruned")
+VARIANTS = Path("models/onnx")
+TEXTS_COMPARED = 512
+TEXTS_TIMED = 64
+
+
+class _Reference:
+    """How PyTorch answers here: fp32 on the CPU, what every variant is held against."""
+
+    device, precision = "cpu", "fp32"
+
+    def __init__(self, threads: int | None) -> None:
+        self.threads = threads
+
+
+def export(params: Export) -> dict[str, Any]:
+    """The stage: returns the findings for `reports/export.json`."""
+    models = {"finetuned": FINETUNED}
+    models |= {name: PRUNED / name for name in read_json(PRUNED / "family.json")["levels"]}
+    texts = read_examples("validation").texts[:TEXTS_COMPARED]
+    torch.set_num_threads(params.threads or cores())
+    work = STATE / "export"
+    remove(work)
+    work.mkdir(parents=True)
+    found: list[dict[str, Any]] = []
+    fusions: dict[str, dict[str, float]] = {}
+    with whole(VARIANTS) as draft:
+        for level, source in models.items():
+            print(f"export: {level}: to ONNX, opset {params.opset}", flush=True)
+            model = _Model(level, source, work, params, texts)
+            reference = model.answer()
+            for precision in params.variants:
+                if precision not in fusions:
+                    fusions[precision] = model.time_fusions(precision)
+                folder = draft / f"{level}-{precision}"
+                model.write(folder, precision, _fastest(fusions[precision]))
+                agreement = compare(reference, Predictor.load(folder).logits(texts))
+                found.append({"variant": folder.name, "level": level, "precision": precision,
+                              "megabytes": (folder / MODEL).stat().st_size / 1e6,
+                              **asdict(agreement)})  # fmt: skip
+                _judge(folder.name, precision, agreement, params, found)
+    remove(work)
+    return _report(found, fusions)
+
+
+class _Model:
+    """One trained model on its way to its variants."""
+
+    def __init__(
+        self, level: str, source: Path, work: Path, params: Export, texts: list[Text]
+    ) -> None:
+        self.level, self.work, self.params, self.texts = level, work, params, texts
+        self.tokenizer = load_tokenizer(source)
+        self.model: Any = load_finetuned(source, "eager")
+        self.names = input_names(self.tokenizer, self.model)
+        self.plain = work / f"{level}.onnx"
+        export_onnx(self.model, self.names, self.plain, params.opset)
+
+    def answer(self) -> Logits:
+        """PyTorch's logits, fp32 [texts, classes]."""
+        length = self.tokenizer.model_max_length
+        encoded = encode(self.tokenizer, self.texts, [0] * len(self.texts), length)
+        return predict(self.model, encoded, make_plan(_Reference(self.params.threads), length))
+
+    def time_fusions(self, precision: str) -> dict[str, float]:
+        """Median latency in ms of each fusion at one text at a time; one entry when pinned."""
+        if self.params.fusion is not None:
+            return {self.params.fusion: 0.0}
+        folders = {fusion: self.work / f"{precision}-{fusion}" for fusion in FUSIONS}
+        for fusion, folder in folders.items():
+            self.write(folder, precision, fusion)
+        found = latencies(
+            {name: Predictor.load(folder) for name, folder in folders.items()},
+            self.texts[:TEXTS_TIMED],
+        )
+        told = ", ".join(f"{name} {ms:.2f} ms" for name, ms in found.items())
+        print(f"export: fusions for {precision}: {told}", flush=True)
+        return found
+
+    def write(self, folder: Path, precision: Any, fusion: str) -> None:
+        """A folder that serves: graph, tokenizer, and the card that says how."""
+        folder.mkdir(parents=True)
+        config = self.model.config
+        fused = self.work / "fused.onnx"
+        fuse(self.plain, fused, fusion, config.num_attention_heads, config.hidden_size)
+        if precision == "int8":
+            quantise(fused, folder / MODEL)
+        else:
+            shutil.copyfile(fused, folder / MODEL)
+        self.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER))
+        Release(
+            labels=tuple(config.id2label[i] for i in range(config.num_labels)),
+            max_length=self.tokenizer.model_max_length,
+            inputs=tuple(self.names),
+            precision=precision,
+            level=self.level,
+            pad_id=self.tokenizer.pad_token_id or 0,
+            pad_side=self.tokenizer.padding_side,
+            pairs=isinstance(self.texts[0], tuple),
+            session=Session(threads=self.params.threads),
+            params={"fusion": fusion, "opset": self.params.opset},
+        ).write(folder)
+
+
+def _fastest(times: dict[str, float]) -> str:
+    return min(times, key=lambda fusion: times[fusion])
+
+
+def _judge(
+    variant: str, precision: str, agreement: Agreement, params: Export, found: list[dict[str, Any]]
+) -> None:
+    print(
+        f"export: {variant}: {100 * agreement.same_labels:.2f} % equal labels, largest logit "
+        f"difference {agreement.largest_difference:.2g}",
+        flush=True,
+    )
+    reason = None
+    if precision == "fp32" and agreement.largest_difference > params.max_difference:
+        reason = (
+            f"its logits differ by up to {agreement.largest_difference:.3g} from PyTorch's, "
+            f"export.max_difference allows {params.max_difference:g}"
+        )
+    elif agreement.same_labels < params.min_agreement:
+        reason = (
+            f"it agrees with PyTorch on the label of {100 * agreement.same_labels:.2f} % of "
+            f"{agreement.texts} texts; export.min_agreement is {100 * params.min_agreement:g} %"
+        )
+    if reason:
+        raise BadInput(f"{variant} must not ship: {reason}", {"variants": found})
+
+
+def _report(found: list[dict[str, Any]], fusions: dict[str, dict[str, float]]) -> dict[str, Any]:
+    return {
+        "metrics": {
+            "variants": len(found),
+            "worst_agreement": min(variant["same_labels"] for variant in found),
+            "worst_difference": max(variant["largest_difference"] for variant in found),
+        },
+        "variants": found,
+        "fusions": [
+            {"precision": precision, "fusion": fusion, "milliseconds": ms, "chosen": fusion == best}
+            for precision, times in fusions.items()
+            for best in [_fastest(times)]
+            for fusion, ms in times.items()
+        ],
+    }
+
+
+if __name__ == "__main__":
+    run_stage("export", Export, export)

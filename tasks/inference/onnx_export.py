@@ -1,0 +1,106 @@
+"""From a PyTorch classifier to an ONNX graph."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from torch import nn
+
+from tasks.stage.errors import BadInput
+
+LOGITS = "logits"
+
+
+class _Logits(nn.Module):
+    """The model as a function of its inputs by position, returning the logits alone."""
+
+    def __init__(self, model: nn.Module, names: list[str]) -> None:
+        super().__init__()
+        self.model, self.names = model, names
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.model(**dict(zip(self.names, inputs, strict=True))).logits
+        return logits
+
+
+def input_names(tokenizer: Any, model: nn.Module) -> list[str]:
+    """What the model's graph takes, in order: the tokenizer's outputs that `forward` knows."""
+    known = set(inspect.signature(model.forward).parameters)
+    return [name for name in tokenizer.model_input_names if name in known]
+
+
+def export_onnx(model: nn.Module, names: list[str], target: Path, opset: int) -> None:
+    """Write an fp32 graph with inputs `names` int64 [batch, tokens] and `logits` [batch, classes].
+
+    Batch and length are dynamic. Uses torch's exporter on a plain attention, whose graph has no
+    shape arithmetic that a fusion or a quantiser would stumble over. Raises BadInput when the model
+    can't be traced. Paths and versions of this machine, which the exporter writes into the graph,
+    are taken out: equal models give equal files.
+    """
+    wrapper = _Logits(model.eval(), names).eval()
+    # a tensor of its own for each input: the exporter takes one that comes twice for one input
+    inputs = tuple(
+        torch.full((2, 7), int(name != "token_type_ids"), dtype=torch.int64) for name in names
+    )
+    dynamic = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    with _quiet():
+        try:
+            program = torch.onnx.export(
+                wrapper,
+                inputs,
+                dynamo=True,
+                opset_version=opset,
+                input_names=names,
+                output_names=[LOGITS],
+                dynamic_shapes=(tuple(dynamic for _ in names),),
+                verbose=False,
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            cause = " ".join(str(error.__cause__ or error).split())[:500]
+            raise BadInput(f"{target.stem}: the model can't be exported: {cause}") from error
+    assert program is not None
+    save(without_traces(program.model_proto), target)
+
+
+def without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same graph without documentation, metadata and names of who made it, in place."""
+    model.doc_string = ""
+    model.producer_version = ""
+    del model.metadata_props[:]
+    for graph in (model.graph, *model.functions):
+        graph.doc_string = ""
+        del graph.metadata_props[:]
+        for node in graph.node:
+            node.doc_string = ""
+            del node.metadata_props[:]
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        value.doc_string = ""
+        del value.metadata_props[:]
+    return model
+
+
+def save(model: onnx.ModelProto, target: Path) -> None:
+    """Write a graph of up to 2 GB, its bytes a function of the graph alone."""
+    target.write_bytes(model.SerializeToString(deterministic=True))
+
+
+@contextlib.contextmanager
+def _quiet() -> Any:
+    """Without the exporter's notes on operators that nobody here uses."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,186 @@
+"""The folder that serves: `model.onnx`, `tokenizer.json`, and `release.json` to say what they are.
+
+Everything that serving needs to know beside the two files is in `release.json`, so that whoever has
+the folder and ONNX Runtime can serve it. Only the standard library is imported here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from tasks.stage.errors import BadInput
+
+FORMAT = 1
+CARD = "release.json"
+MODEL = "model.onnx"
+TOKENIZER = "tokenizer.json"
+
+Optimisation = Literal["none", "basic", "extended", "all"]
+
+
+@dataclass(frozen=True)
+class Session:
+    """How ONNX Runtime is to run the graph."""
+
+    threads: int | None = None
+    """Threads within one operator; null takes all cores the process may use."""
+    optimisation: Optimisation = "all"
+    """ONNX Runtime's graph optimisation level at load."""
+    disabled: tuple[str, ...] = ()
+    """Graph optimisers to leave out at load, by ONNX Runtime's names (`SkipLayerNormFusion`)."""
+    spinning: bool = True
+    """Whether idle threads wait busily for work: lower latency, but it keeps cores warm."""
+    config: dict[str, str] = field(default_factory=dict)
+    """Further session configuration entries, as ONNX Runtime names them."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """What `release.json` holds. `files` is filled in by `write`, `facts` by the benchmark."""
+
+    labels: tuple[str, ...]
+    """The classes in the order of the logits."""
+    max_length: int
+    """Tokens, special ones included, that a text (or pair) is cut to."""
+    inputs: tuple[str, ...]
+    """The graph's inputs, out of input_ids, attention_mask and token_type_ids."""
+    precision: Literal["fp32", "int8"]
+    level: str
+    """The model it was made from: `finetuned`, or the name of a pruned level."""
+    pad_id: int = 0
+    pad_side: Literal["right", "left"] = "right"
+    pairs: bool = False
+    """Whether an input is a pair of texts."""
+    task: Literal["classification"] = "classification"
+    session: Session = field(default_factory=Session)
+    base: dict[str, Any] = field(default_factory=dict)
+    """The pre-trained model it comes from."""
+    params: dict[str, Any] = field(default_factory=dict)
+    """The parameters that made it, as far as a reader would ask for them."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What was measured: accuracy, latency and so on, with the machine it was measured on."""
+    version: str | None = None
+    files: dict[str, str] = field(default_factory=dict)
+    """The sha256 of every other file in the folder."""
+    format: int = FORMAT
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Release:
+        """The release in `folder`.
+
+        Raises BadInput when a file is missing, or the card is not one that this version reads.
+        """
+        folder = Path(folder)
+        for name in (CARD, MODEL, TOKENIZER):
+            if not (folder / name).is_file():
+                raise BadInput(
+                    f"{folder} is not a release: {name} is missing; "
+                    f"takes a folder with {MODEL}, {TOKENIZER} and {CARD}"
+                )
+        card = folder / CARD
+        try:
+            content = json.loads(card.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise BadInput(f"{card} is not JSON: {error}") from None
+        return cls.of(content, card)
+
+    @classmethod
+    def of(cls, content: Any, card: str | Path = CARD) -> Release:
+        """The release that a card's content describes; raises BadInput naming the key."""
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            found = content.get("format") if isinstance(content, dict) else content
+            raise BadInput(
+                f"{card}: format: got {found!r}; this version of nightshift reads {FORMAT}"
+            )
+        session = _checked(Session, content.get("session", {}), f"{card}: session")
+        return _checked(cls, {**content, "session": session}, str(card))
+
+    def write(self, folder: str | Path) -> Release:
+        """Write the card into `folder`, beside the files it is to vouch for, checksums computed.
+
+        Returns the release as written. Raises BadInput when the model or tokenizer isn't there.
+        """
+        folder = Path(folder)
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        files = {path.relative_to(folder).as_posix(): path for path in paths}
+        files.pop(CARD, None)
+        for name in (MODEL, TOKENIZER):
+            if name not in files:
+                raise BadInput(f"{folder}: {name} is missing; put it there before {CARD}")
+        written = replace(self, files={name: _sha256(path) for name, path in files.items()})
+        text = json.dumps(asdict(written), sort_keys=True, indent=2, ensure_ascii=False)
+        draft = folder / f"{CARD}.draft"
+        draft.write_text(text + "\n", encoding="utf-8")
+        os.replace(draft, folder / CARD)
+        return written
+
+
+def verify(folder: str | Path) -> Release:
+    """Read the release in `folder` and compare every file with its checksum.
+
+    Raises BadInput naming the first file that is missing or is not the one that was released.
+    """
+    folder = Path(folder)
+    release = Release.read(folder)
+    for name in (MODEL, TOKENIZER):
+        if name not in release.files:
+            raise BadInput(f"{folder / CARD}: files: it has no checksum for {name}")
+    for name, digest in release.files.items():
+        path = folder / name
+        if not path.is_file():
+            raise BadInput(f"{folder}: {name} is missing, though {CARD} lists it")
+        if _sha256(path) != digest:
+            raise BadInput(
+                f"{path} is not the file that was released: its sha256 is not the one in {CARD}; "
+                "fetch the release again"
+            )
+    return release
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "labels": (list, tuple), "inputs": (list, tuple), "disabled": (list, tuple),
+    "max_length": (int,), "pad_id": (int,), "threads": (int, type(None)),
+    "precision": (str,), "level": (str,), "pad_side": (str,), "task": (str,),
+    "optimisation": (str,), "version": (str, type(None)),
+    "pairs": (bool,), "spinning": (bool,),
+    "config": (dict,), "base": (dict,), "params": (dict,), "facts": (dict,), "files": (dict,),
+}  # fmt: skip
+_CHOICES = {
+    "precision": ("fp32", "int8"),
+    "pad_side": ("right", "left"),
+    "task": ("classification",),
+    "optimisation": ("none", "basic", "extended", "all"),
+}
+
+T = TypeVar("T", Session, Release)
+
+
+def _checked(kind: type[T], content: Any, where: str) -> T:
+    if not isinstance(content, dict):
+        raise BadInput(f"{where}: got {content!r}; takes keys and values")
+    known = {key.name: key for key in fields(kind)}
+    for name, value in content.items():
+        if name not in known:
+            raise BadInput(f"{where}: {name}: unknown key; known are {', '.join(known)}")
+        if not isinstance(value, _KINDS.get(name, (object,))):
+            takes = " or ".join(each.__name__ for each in _KINDS[name])
+            raise BadInput(f"{where}: {name}: got {value!r}; takes {takes}")
+        if name in _CHOICES and value not in _CHOICES[name]:
+            raise BadInput(f"{where}: {name}: got {value!r}; takes {', '.join(_CHOICES[name])}")
+    for name, key in known.items():
+        required = key.default is MISSING and key.default_factory is MISSING
+        if required and name not in content:
+            raise BadInput(f"{where}: {name}: the key is missing")
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+    return kind(**values)
+
+
+def _sha256(path: Path) -> str:
+    """As `tasks.stage.outputs.sha256`, without what that module imports."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,115 @@
+"""Export, fusion and quantisation against PyTorch, on a tiny model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from tasks.export import _judge
+from tasks.inference.agreement import compare
+from tasks.inference.fusion import FUSIONS, fuse, latencies
+from tasks.inference.onnx_export import export_onnx, input_names
+from tasks.inference.quantisation import quantise
+from tasks.params.export import Export
+from tasks.stage.errors import BadInput
+from tasks.training.classifier import load_finetuned, load_tokenizer
+
+TEXTS = ["the film is dull", "superb plot , what else is there to say", "awful"]
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_classifier: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("onnx")
+    tokenizer, model = load_tokenizer(tiny_classifier), load_finetuned(tiny_classifier, "eager")
+    export_onnx(model, input_names(tokenizer, model), folder / "plain.onnx", opset=20)
+    return folder
+
+
+def torch_logits(folder: Path, texts: list[str]) -> Any:
+    tokenizer, model = load_tokenizer(folder), load_finetuned(folder, "eager").eval()
+    with torch.no_grad():
+        return model(**tokenizer(texts, padding=True, return_tensors="pt")).logits.numpy()
+
+
+def onnx_logits(path: Path, folder: Path, texts: list[str]) -> Any:
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    inputs = load_tokenizer(folder)(texts, padding=True, return_tensors="np")
+    wanted = {value.name for value in session.get_inputs()}
+    feeds = {name: array for name, array in inputs.items() if name in wanted}
+    return session.run(None, feeds)[0]
+
+
+@pytest.mark.parametrize("texts", [TEXTS[:1], TEXTS, TEXTS * 5], ids=["one", "three", "many"])
+def test_any_batch_and_length_gives_pytorchs_logits(
+    exported: Path, tiny_classifier: Path, texts: list[str]
+) -> None:
+    found = onnx_logits(exported / "plain.onnx", tiny_classifier, texts)
+    np.testing.assert_allclose(found, torch_logits(tiny_classifier, texts), atol=1e-5)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_fusing_and_quantising_keep_the_answer(
+    exported: Path, tiny_classifier: Path, tmp_path: Path, fusion: str
+) -> None:
+    expected = torch_logits(tiny_classifier, TEXTS)
+    fuse(exported / "plain.onnx", tmp_path / "fused.onnx", fusion, heads=4, hidden=32)
+    fused = compare(expected, onnx_logits(tmp_path / "fused.onnx", tiny_classifier, TEXTS))
+    assert fused.same_labels == 1
+    assert fused.largest_difference < 1e-3
+    quantise(tmp_path / "fused.onnx", tmp_path / "int8.onnx")
+    small = compare(expected, onnx_logits(tmp_path / "int8.onnx", tiny_classifier, TEXTS))
+    assert small.largest_difference < 0.5 * np.abs(expected).max()
+    kinds = {node.op_type for node in onnx.load(tmp_path / "int8.onnx").graph.node}
+    assert "MatMulInteger" in kinds
+
+
+def test_more_fusion_means_fewer_operators(exported: Path, tmp_path: Path) -> None:
+    counts = []
+    for fusion in FUSIONS:
+        fuse(exported / "plain.onnx", tmp_path / "fused.onnx", fusion, heads=4, hidden=32)
+        counts.append(len(onnx.load(tmp_path / "fused.onnx").graph.node))
+    assert counts == sorted(counts, reverse=True)
+    assert len(set(counts)) == len(FUSIONS)
+
+
+def test_equal_models_give_equal_files_without_traces_of_this_machine(
+    exported: Path, tiny_classifier: Path, tmp_path: Path
+) -> None:
+    tokenizer, model = load_tokenizer(tiny_classifier), load_finetuned(tiny_classifier, "eager")
+    export_onnx(model, input_names(tokenizer, model), tmp_path / "again.onnx", opset=20)
+    content = (tmp_path / "again.onnx").read_bytes()
+    assert content == (exported / "plain.onnx").read_bytes()
+    assert b".py" not in content
+    assert str(Path.home()).encode() not in content
+
+
+def test_logits_that_are_no_numbers_never_agree() -> None:
+    fine, broken = np.ones((2, 2), np.float32), np.full((2, 2), np.nan, np.float32)
+    assert compare(fine, broken).same_labels == 0
+
+
+@pytest.mark.parametrize(
+    ("precision", "difference", "message"),
+    [("fp32", 0.01, "export.max_difference allows 0.001"), ("int8", 9.0, "min_agreement is 95 %")],
+)
+def test_a_variant_that_disagrees_fails_the_stage(
+    precision: str, difference: float, message: str
+) -> None:
+    one = np.array([[1.0, 0.0]] * 10, np.float32)
+    other = one.copy()
+    other[0] += [-difference, difference]
+    with pytest.raises(BadInput, match=f"x-{precision} must not ship: .*{message}"):
+        _judge(f"x-{precision}", precision, compare(one, other), Export(), [])
+
+
+def test_latencies_are_medians_of_interleaved_calls() -> None:
+    calls: list[str] = []
+    predictors = {name: lambda _texts, name=name: calls.append(name) for name in ("a", "b")}
+    assert set(latencies(predictors, ["x", "y"], rounds=2)) == {"a", "b"}
+    assert calls == ["a", "a", "b", "b"] * 3
