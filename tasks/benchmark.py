@@ -1,0 +1,184 @@
+"""benchmark: every variant beside what one would deploy otherwise; the best becomes the release.
+
+Text in, label out, each contender in a process of its own, in interleaved rounds. The fastest
+variant whose drop on validation is within `benchmark.max_drop` is copied to `models/release`; the
+test split is reported, never chosen by.
+"""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from tasks.data.dataset import Examples, read_examples
+from tasks.inference.predictor import cores
+from tasks.inference.release import MODEL, Release
+from tasks.measuring.contender import Answer, Contender
+from tasks.measuring.costs import cost_of_a_night
+from tasks.measuring.findings import (
+    FRONTIER,
+    Honest,
+    costs,
+    describe,
+    flat,
+    frontier,
+    honest_warnings,
+    labels_of,
+    mistakes,
+    quiet_warnings,
+    raw_samples,
+    summary,
+)
+from tasks.measuring.frontier import Row, choose, speed, table
+from tasks.measuring.honest import MAJORITY, TFIDF, majority, tfidf
+from tasks.measuring.scores import Score, score
+from tasks.measuring.session import Measurement, Plan, measure
+from tasks.params.benchmark import Benchmark
+from tasks.stage.errors import BadInput
+from tasks.stage.outputs import whole, write_json
+from tasks.stage.run import run_stage
+
+FINETUNED = Path("models/finetuned")
+VARIANTS = Path("models/onnx")
+RELEASE = Path("models/release")
+REPORTS = Path("reports")
+BASELINE = "transformers.pipeline"
+STAGES_BEFORE = ("snapshot", "ingest", "validate", "finetune", "prune", "export")
+
+
+def benchmark(params: Benchmark) -> dict[str, Any]:
+    """The stage: returns the findings for `reports/benchmark.json`."""
+    validation, test = read_examples("validation"), read_examples("test")
+    contenders = find_contenders(params.threads or cores())
+    plan = Plan(params.rounds, params.texts, params.batch, params.seed)
+    found, others = measure(contenders, validation.texts, test.texts, plan)
+    rows = make_rows(found, validation.labels, test.labels, params.seed)
+    honest = honest_rows(read_examples("train"), validation, test, params.seed)
+    findings = describe(found, plan, others, honest) | {"contenders": [asdict(r) for r in rows]}
+    say_where(findings["environment"])
+    write_json(REPORTS / "benchmark.samples.json", raw_samples(found))
+    write_csv("frontier", FRONTIER, frontier(rows))
+    try:
+        chosen = choose(rows[1:], params.allowed_drop)
+    except BadInput as error:
+        raise BadInput(str(error), findings) from None
+    print(table(rows, chosen.name), flush=True)
+    warnings = [*quiet_warnings(others), *honest_warnings(rows, chosen, honest)]
+    for warning in warnings:
+        print(f"benchmark: warning: {warning}", flush=True)
+    answers = next(each.test for each in found if each.contender.name == chosen.name)
+    metrics = summary(rows[0], chosen, honest, params.price_per_hour)
+    write_release(chosen, metrics["release"], findings["environment"])
+    write_json(REPORTS / "metrics.json", metrics)
+    pairs = zip(test.labels, labels_of(answers), strict=True)
+    write_csv("confusion", ("actual", "predicted"), pairs)
+    night = cost_of_a_night(REPORTS, STAGES_BEFORE, params.price_per_hour)
+    return findings | {
+        "metrics": flat(metrics),
+        "chosen": chosen.name,
+        "allowed_drop": params.allowed_drop,
+        "warnings": warnings,
+        "costs": costs(rows, night, params.price_per_hour),
+        **mistakes(test.texts, test.labels, answers),
+    }
+
+
+def find_contenders(threads: int) -> list[Contender]:
+    """The baseline first, then every variant that export made."""
+    folders = sorted(path.parent for path in VARIANTS.glob(f"*/{MODEL}"))
+    if not folders:
+        raise BadInput(f"{VARIANTS} holds no variant: run export first")
+    baseline = Contender(BASELINE, "pipeline", FINETUNED, threads)
+    return [baseline, *(Contender(each.name, "release", each, threads) for each in folders)]
+
+
+def make_rows(
+    found: Sequence[Measurement], validation: Sequence[str], test: Sequence[str], seed: int
+) -> list[Row]:
+    """A row a contender, in their order; the first is what the others are held against."""
+    baseline = found[0]
+
+    def scored(truth: Sequence[str], answers: list[Answer], reference: list[Answer]) -> Score:
+        return score(truth, labels_of(answers), labels_of(reference), seed)
+
+    rows = []
+    for each in found:
+        name, folder = each.contender.name, each.contender.folder
+        card = Release.read(folder) if each.contender.kind == "release" else None
+        rows.append(
+            Row(
+                name=name,
+                level=card.level if card else "finetuned",
+                precision=card.precision if card else "fp32",
+                validation=scored(validation, each.validation, baseline.validation),
+                test=scored(test, each.test, baseline.test),
+                speed=speed(each.samples, baseline.samples, seed),
+                start_seconds=each.start_seconds,
+                memory_mb=each.memory_bytes / 1e6,
+                weights_mb=megabytes(weights_of(folder)),
+                folder_mb=megabytes(path for path in folder.rglob("*") if path.is_file()),
+            )
+        )
+    return rows
+
+
+def honest_rows(train: Examples, validation: Examples, test: Examples, seed: int) -> Honest:
+    """What can be had without a transformer: scores by name and split."""
+    material = (train.texts, train.labels), (validation.texts, validation.labels), test.texts
+    usual = majority(train.labels, max(len(validation), len(test)))
+    linear = tfidf(*material)
+    found = {
+        MAJORITY: (usual[: len(validation)], usual[: len(test)]),
+        TFIDF: linear,
+    }
+    return {
+        name: {
+            "validation": score(validation.labels, first, first, seed),
+            "test": score(test.labels, second, second, seed),
+        }
+        for name, (first, second) in found.items()
+    }
+
+
+def write_release(chosen: Row, facts: dict[str, Any], environment: dict[str, Any]) -> None:
+    """The chosen variant with the measured facts on its card; published, it gets a version."""
+    with whole(RELEASE) as draft:
+        shutil.copytree(VARIANTS / chosen.name, draft)
+        facts = {**facts, "variant": chosen.name, "environment": environment}
+        replace(Release.read(draft), facts=facts, version=None).write(draft)
+    print(f"benchmark: {chosen.name} is the release, in {RELEASE}", flush=True)
+
+
+def say_where(environment: dict[str, Any]) -> None:
+    """Print what the figures depend on."""
+    for name in ("baseline", "variants"):
+        told = ", ".join(f"{key} {value}" for key, value in environment[name].items())
+        print(f"benchmark: {name} on {environment['cpu']}: {told}", flush=True)
+
+
+def write_csv(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """`reports/plots/NAME.csv`."""
+    with (
+        whole(REPORTS / "plots" / f"{name}.csv") as draft,
+        open(draft, "w", encoding="utf-8", newline="") as file,
+    ):
+        csv.writer(file).writerows([header, *rows])
+
+
+def weights_of(folder: Path) -> list[Path]:
+    """The files that hold weights, in a `save_pretrained` folder or a release."""
+    kinds = (".safetensors", ".bin", ".onnx", ".data")
+    return [path for path in folder.rglob("*") if path.suffix in kinds]
+
+
+def megabytes(paths: Iterable[Path]) -> float:
+    """The files' size in MB of 10^6 bytes."""
+    return sum(path.stat().st_size for path in paths) / 1e6
+
+
+if __name__ == "__main__":
+    run_stage("benchmark", Benchmark, benchmark)

@@ -1,0 +1,104 @@
+"""Speed against accuracy: a row a contender, and the rule that picks the one to ship."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from tasks.measuring.rounds import Samples
+from tasks.measuring.scores import Score
+from tasks.measuring.statistics import Interval, Latency, latency, median_interval
+from tasks.stage.errors import BadInput
+
+ROUNDING = 1e-9
+"""A drop of exactly the limit is within it, whatever its last binary digit."""
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Times better than the baseline: the median of the rounds' ratios, and their range."""
+
+    median: float
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Latency in ms at batch 1, throughput in texts/s; ratios are from the same rounds."""
+
+    latency: Latency
+    throughput: float
+    throughput_interval: Interval
+    speedup: Ratio
+    throughput_speedup: Ratio
+
+
+@dataclass(frozen=True)
+class Row:
+    """All that was found about one contender. Sizes and memory in MB (10^6 bytes)."""
+
+    name: str
+    level: str
+    precision: str
+    validation: Score
+    test: Score
+    speed: Speed
+    start_seconds: float
+    memory_mb: float
+    weights_mb: float
+    folder_mb: float
+
+
+def speed(samples: Samples, baseline: Samples, seed: int) -> Speed:
+    """What the samples come to, beside the baseline's from the same rounds."""
+    mine = [median(each) for each in samples.latency]
+    theirs = [median(each) for each in baseline.latency]
+    milliseconds = [[1000 * second for second in each] for each in samples.latency]
+    return Speed(
+        latency=latency(milliseconds, seed),
+        throughput=median(samples.throughput),
+        throughput_interval=median_interval(samples.throughput, seed),
+        speedup=_ratio(theirs, mine),
+        throughput_speedup=_ratio(samples.throughput, baseline.throughput),
+    )
+
+
+def choose(rows: Sequence[Row], allowed_drop: float) -> Row:
+    """The fastest row at batch 1 whose drop on validation is within `allowed_drop` points.
+
+    The test split has no say: whoever chooses by it no longer has a test. Raises BadInput with the
+    whole table when no row qualifies.
+    """
+    fit = [row for row in rows if row.validation.drop <= allowed_drop + ROUNDING]
+    if not fit:
+        raise BadInput(
+            f"no variant may ship: each loses more than the {allowed_drop:g} points of validation "
+            "accuracy that benchmark.max_drop (or benchmark.preset) allows; allow more, "
+            f"or look at what export did to them\n{table(rows)}"
+        )
+    return min(fit, key=lambda row: (row.speed.latency.p50, row.name))
+
+
+def table(rows: Sequence[Row], chosen: str | None = None) -> str:
+    """The rows as text, a line each; the chosen one is marked."""
+    lines = [
+        f"  {'':<26}{'validation':>11}{'drop':>7}{'test':>8}{'ms':>8}{'':>8}"
+        f"{'texts/s':>9}{'':>8}{'MB':>7}{'start s':>9}{'RAM MB':>8}"
+    ]
+    lines += [
+        f"{'>' if row.name == chosen else ' '} {row.name:<26}"
+        f"{100 * row.validation.accuracy:>10.2f}%{row.validation.drop:>7.2f}"
+        f"{100 * row.test.accuracy:>7.2f}%"
+        f"{row.speed.latency.p50:>8.2f}{row.speed.speedup.median:>7.1f}x"
+        f"{row.speed.throughput:>9.0f}{row.speed.throughput_speedup.median:>7.1f}x"
+        f"{row.weights_mb:>7.1f}{row.start_seconds:>9.2f}{row.memory_mb:>8.0f}"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def _ratio(better: Sequence[float], worse: Sequence[float]) -> Ratio:
+    ratios = [above / below for above, below in zip(better, worse, strict=True)]
+    return Ratio(median(ratios), min(ratios), max(ratios))

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import pytest
+
+from tasks.measuring.frontier import Row, choose, speed
+from tasks.measuring.rounds import Samples
+from tasks.measuring.scores import Score
+from tasks.measuring.statistics import Interval
+from tasks.stage.errors import BadInput
+
+ANY = Interval(0, 1)
+
+
+def scored(drop: float) -> Score:
+    return Score(0.85 - drop / 100, ANY, 0.85, ANY, drop, ANY)
+
+
+def row(name: str, milliseconds: float, validation_drop: float, test_drop: float = 0.0) -> Row:
+    samples = Samples([[milliseconds / 1000] * 3] * 2, [1000 / milliseconds] * 2)
+    baseline = Samples([[0.008] * 3] * 2, [125.0] * 2)
+    return Row(
+        name, "finetuned", "int8", scored(validation_drop), scored(test_drop),
+        speed(samples, baseline, seed=0), 0.3, 100, 20, 21,
+    )  # fmt: skip
+
+
+ROWS = [
+    row("finetuned-fp32", 3.0, 0.0, 0.0),
+    row("finetuned-int8", 1.0, 0.3, 0.1),
+    row("small-int8", 0.5, 0.9, 2.5),
+    row("tiny-int8", 0.3, 2.4, 0.2),
+]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "expected"),
+    [
+        (0.0, "finetuned-fp32"),
+        (0.3, "finetuned-int8"),
+        (1.0, "small-int8"),
+        (5.0, "tiny-int8"),
+    ],
+)
+def test_the_fastest_within_the_allowed_drop_is_chosen(allowed: float, expected: str) -> None:
+    assert choose(ROWS, allowed).name == expected
+
+
+def test_test_figures_have_no_say() -> None:
+    scores = [each.test for each in ROWS]
+    for order in itertools.permutations(scores):
+        swapped = [replace(each, test=test) for each, test in zip(ROWS, order, strict=True)]
+        assert choose(swapped, 1.0).name == "small-int8"
+
+
+def test_validation_figures_decide() -> None:
+    swapped = [replace(each, validation=scored(0.0)) for each in ROWS]
+    assert choose(swapped, 1.0).name == "tiny-int8"
+
+
+def test_a_drop_of_exactly_the_limit_is_within_it() -> None:
+    assert choose([row("edge", 1.0, 0.1 + 0.2)], 0.3).name == "edge"
+
+
+def test_equal_speed_is_decided_by_name() -> None:
+    assert choose([row("b", 1.0, 0), row("a", 1.0, 0)], 1.0).name == "a"
+
+
+def test_when_none_may_ship_the_error_shows_them_all() -> None:
+    with pytest.raises(BadInput) as error:
+        choose(ROWS[2:], 0.5)
+    assert "0.5 points" in str(error.value)
+    assert "small-int8" in str(error.value)
+    assert "tiny-int8" in str(error.value)
+
+
+def test_ratios_are_taken_round_by_round() -> None:
+    slow_machine_in_round_two = Samples([[0.001], [0.002], [0.001]], [100.0, 50.0, 90.0])
+    baseline = Samples([[0.008], [0.016], [0.010]], [10.0, 5.0, 10.0])
+    found = speed(slow_machine_in_round_two, baseline, seed=0)
+
+    assert found.speedup.median == pytest.approx(8)
+    assert (found.speedup.lowest, found.speedup.highest) == pytest.approx((8, 10))
+    assert found.throughput_speedup.median == pytest.approx(10)
+    assert found.latency.p50 == pytest.approx(1.0)

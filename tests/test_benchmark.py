@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from tasks.benchmark import benchmark
+from tasks.data.dataset import SCHEMA, split_path, write_table
+from tasks.inference import Predictor
+from tasks.inference.quantisation import quantise
+from tasks.inference.release import CARD, MODEL, Release, verify
+from tasks.params.benchmark import Benchmark
+from tasks.stage.errors import BadInput
+from tasks.stage.outputs import read_json
+
+TEXTS = [f"the {thing} is {word}" for thing in ("film", "plot", "cast", "tone")
+         for word in ("dull", "funny", "awful", "tender")]  # fmt: skip
+QUICK = Benchmark(rounds=2, texts=3, batch=4, threads=1, max_drop=100, price_per_hour=1)
+
+
+@pytest.fixture
+def measured(workspace: Path, tiny_classifier: Path, tiny_release: Path) -> Path:
+    """A workspace as export leaves it: a dataset, a fine-tuned model, two variants of it."""
+    shutil.copytree(tiny_classifier, "models/finetuned")
+    shutil.copytree(tiny_release, "models/onnx/finetuned-fp32")
+    int8 = Path(shutil.copytree(tiny_release, "models/onnx/finetuned-int8"))
+    quantise(tiny_release / MODEL, int8 / MODEL)
+    Release(("bad", "good"), 32, Release.read(int8).inputs, "int8", "finetuned").write(int8)
+    for split in ("train", "validation", "test"):
+        columns: dict[str, list[Any]] = {name: [None] * len(TEXTS) for name in SCHEMA.names}
+        columns["id"] = [f"{split}-{i}" for i in range(len(TEXTS))]
+        columns["text"] = TEXTS
+        columns["label"] = ["good" if text.endswith(("funny", "er")) else "bad" for text in TEXTS]
+        write_table(pa.table(columns, schema=SCHEMA), split_path(split))
+    return workspace
+
+
+def test_from_variants_to_a_release(measured: Path) -> None:
+    found = benchmark(QUICK)
+
+    rows = {row["name"]: row for row in found["contenders"]}
+    assert list(rows) == ["transformers.pipeline", "finetuned-fp32", "finetuned-int8"]
+    assert rows["finetuned-fp32"]["validation"]["drop"] == 0
+    assert rows["finetuned-fp32"]["test"]["accuracy"] == found["metrics"]["finetuned_accuracy"]
+    assert rows["finetuned-int8"]["weights_mb"] < rows["finetuned-fp32"]["weights_mb"]
+    assert rows["transformers.pipeline"]["speed"]["speedup"]["median"] == 1
+    assert rows["finetuned-fp32"]["speed"]["speedup"]["median"] > 1
+
+    check_release(found)
+    check_evidence(found)
+
+
+def check_release(found: dict[str, Any]) -> None:
+    release = verify("models/release")
+    chosen = Path("models/onnx") / found["chosen"]
+    assert release.files == Release.read(chosen).files
+    assert release.facts["latency_ms"] == found["metrics"]["release_latency_ms"]
+    assert release.version is None
+    assert sorted(path.name for path in Path("models/release").iterdir()) == sorted(
+        [CARD, MODEL, "tokenizer.json"]
+    )
+    with open("reports/plots/confusion.csv", newline="") as file:
+        told = [row["predicted"] for row in csv.DictReader(file)]
+    assert told == [each.label for each in Predictor.load("models/release")(TEXTS, batch_size=4)]
+
+
+def check_evidence(found: dict[str, Any]) -> None:
+    samples = read_json("reports/benchmark.samples.json")
+    assert [len(one) for one in samples["latency_us"]["finetuned-int8"]] == [3, 3]
+    assert set(read_json("reports/metrics.json")) >= {"finetuned", "baseline", "release"}
+    with open("reports/plots/frontier.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 3
+    environment = found["environment"]
+    assert environment["baseline"]["dtype"] == "float32"
+    assert environment["baseline"]["threads"] == environment["variants"]["threads"] == 1
+    honest = {row["name"]: row["test"]["accuracy"] for row in found["honest"]}
+    assert honest == {"majority class": 0.5, "TF-IDF + logistic regression": 1.0}
+    assert any("does not beat TF-IDF" in warning for warning in found["warnings"])
+    wrong = round(len(TEXTS) * (1 - found["metrics"]["release_accuracy"]))
+    assert len(found["worst"]) == min(20, wrong)
+    million = next(cost for cost in found["costs"] if cost.get("contender") == found["chosen"])
+    assert million["cost"] == pytest.approx(
+        1e6 / found["metrics"]["release_throughput"] / 3600, rel=0.01
+    )
+
+
+def test_without_variants_it_says_what_to_run(measured: Path) -> None:
+    shutil.rmtree("models/onnx")
+
+    with pytest.raises(BadInput, match="models/onnx holds no variant: run export first"):
+        benchmark(QUICK)
