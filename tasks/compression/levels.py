@@ -18,7 +18,6 @@ from tasks.training.checkpoints import Checkpoint
 from tasks.training.loop import History, fit, predict, score
 from tasks.training.plan import Plan
 
-
 COMEBACK = 4.0
 """Points of accuracy that no level has been seen to gain in the second half of its recovery (the
 most was 3.6): one further off than that at half time is given up."""

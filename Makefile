@@ -1,0 +1,29 @@
+# Everything runs in a virtual environment in the checkout; it is made when it isn't there.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: run test check clean
+
+run: $(READY)            ## the whole graph on the sample, and its report
+	@$(BIN)/nightshift run
+
+test: $(READY)           ## format, lint, types and tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	OMP_NUM_THREADS=2 $(BIN)/python -m pytest
+
+setup: $(READY)          ## only the environment
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "nightshift needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar on -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+clean:                   ## outputs of the graph, not the cache that DVC keeps of them
+	rm -rf data models reports dvc.lock .nightshift

@@ -1,0 +1,146 @@
+"""The console command `nightshift`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tasks.stage.errors import StageError
+
+app = typer.Typer(
+    help="From labelled text to a small, fast, proven model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+RELEASE = Path("models/release")
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """A foreseen error is one line on stderr and exit code 1."""
+    try:
+        yield
+    except StageError as error:
+        print(f"nightshift: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def run(
+    stages: Annotated[
+        list[str] | None, typer.Argument(help="Stages to bring up to date; none means all.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Run them even if nothing changed.")] = False,
+) -> None:
+    """Bring the graph up to date (`dvc repro`), write the report, and say what came out."""
+    from tasks.params.schema import Params
+    from tasks.reporting.summary import print_summary
+
+    with _clear_errors():
+        Params.load()
+        code = _repro([*(stages or []), *(["--force"] if force else [])])
+        if Path("reports/benchmark.json").exists() or code:
+            _write_report()
+        if code:
+            raise typer.Exit(code)
+        if not stages:
+            print_summary()
+
+
+def _repro(arguments: list[str]) -> int:
+    """`dvc repro` in this very process: who kills `nightshift run` has killed dvc."""
+    from dvc.cli import main
+
+    here = Path(sys.executable).parent
+    os.environ["PATH"] = f"{here}{os.pathsep}{os.environ.get('PATH', '')}"
+    return int(main(["repro", *arguments]))
+
+
+def _write_report() -> None:
+    from tasks.reporting.page import write_page
+
+    print(f"report: {write_page().resolve().as_uri()}")
+
+
+@app.command()
+def report() -> None:
+    """Write reports/index.html from what the stages reported."""
+    with _clear_errors():
+        _write_report()
+
+
+@app.command()
+def plan(as_json: Json = False) -> None:
+    """Say what this machine will do: devices, precision, processes, threads, memory, providers."""
+    from tasks.params.schema import Params
+    from tasks.reporting.machine import describe_plan, print_plan
+
+    with _clear_errors():
+        found = describe_plan(Params.load())
+    print(json.dumps(found, indent=2)) if as_json else print_plan(found)
+
+
+@app.command()
+def predict(
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts; none reads --file.")] = None,
+    file: Annotated[
+        typer.FileText | None,
+        typer.Option(help="A file with a text a line; `-` is standard input.", encoding="utf-8"),
+    ] = None,
+    release: Annotated[str, typer.Option(help="A release folder or its s3:// URI.")] = str(RELEASE),
+    as_json: Json = False,
+) -> None:
+    """Classify texts with a release, on ONNX Runtime alone."""
+    from tasks.inference import Predictor
+
+    if texts and file:
+        raise typer.BadParameter("give texts or --file, not both")
+    lines = texts or [line.rstrip("\r\n") for line in (file or sys.stdin)]
+    with _clear_errors():
+        predictor = Predictor.load(release)
+        for text, found in zip(lines, predictor(lines), strict=True):
+            if as_json:
+                scores = found.scores or {}
+                record = {"text": text, "label": found.label, "score": found.score}
+                print(json.dumps({**record, "scores": scores}, ensure_ascii=False))
+            else:
+                print(f"{found.label}\t{found.score:.4f}\t{text}")
+
+
+@app.command()
+def sample(
+    name: Annotated[str, typer.Argument(help="reviews or newsgroups")],
+    target: Annotated[Path, typer.Argument(help="The CSV file to write.")],
+    rows: Annotated[int | None, typer.Option(min=1, help="How many; none means all.")] = None,
+) -> None:
+    """Write a sample as one CSV: the form that data of your own may have."""
+    from tasks.sources.samples import sample_csv
+
+    with _clear_errors():
+        sample_csv(name, target, rows)
+    print(f"{target}: written; set ingest.source to it in params.yaml")
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check that this machine has what a run needs; exit code 1 when it hasn't."""
+    from tasks.reporting.machine import examine, print_examination
+
+    checks = examine()
+    print(json.dumps(checks, indent=2)) if as_json else print_examination(checks)
+    if not all(check["ok"] for check in checks):
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,175 @@
+"""The report's pictures: what each shows, and which of a run's numbers it is drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from markupsafe import Markup
+
+from tasks.reporting.charts import (
+    Axis,
+    Column,
+    Point,
+    Series,
+    columns,
+    heat,
+    lines,
+    scatter,
+)
+from tasks.reporting.evidence import Evidence, mapping, records
+from tasks.reporting.measured import Contender, contenders, pareto
+from tasks.reporting.wording import count, decimal, layers, percent, significant
+
+WIDE, NARROW = 780, 350
+"""Units across on a wide and on a narrow screen: text is drawn about as large as written."""
+SPLITS = (("train", "a"), ("validation", "b"), ("test", "c"))
+
+
+def twice(draw: Callable[[float], Markup]) -> Markup:
+    """A chart for a wide and one for a narrow screen; the style shows one of them."""
+    wide, narrow = draw(WIDE), draw(NARROW)
+    return Markup('<div class="wide">{}</div><div class="narrow">{}</div>').format(wide, narrow)
+
+
+def nights(evidence: Evidence) -> Markup | None:
+    """Examples by date of their partition, or None when the data has no dates."""
+    found = records(evidence.stages["ingest"].report.get("partitions"))
+    if not found:
+        return None
+    bars = []
+    for each in found:
+        parts = [float(each.get(name) or 0) for name, _ in SPLITS]
+        said = ", ".join(f"{name} {count(each.get(name))}" for name, _ in SPLITS)
+        bars.append(Column(str(each["date"]), parts, f"{each['date']}: {said}"))
+    label = f"Examples by partition: {len(found)} dates"
+    return twice(lambda width: columns(bars, SPLITS, Axis("examples", count), label, width, 190))
+
+
+def losses(evidence: Evidence) -> Markup | None:
+    """Loss on train and validation by epoch."""
+    report = evidence.stages["finetune"].report
+    found = [
+        Series("train", _pairs(report.get("losses"), "loss"), "muted"),
+        Series("validation", _pairs(report.get("evaluations"), "loss"), "b", marked=True),
+    ]
+    drawn = [series for series in found if series.points]
+    if not drawn:
+        return None
+    return lines(
+        drawn,
+        Axis("epoch"),
+        Axis("loss", _short),
+        f"Loss by epoch, last {decimal(drawn[-1].points[-1][1], 3)}",
+    )
+
+
+def accuracies(evidence: Evidence) -> Markup | None:
+    """Accuracy on validation by epoch."""
+    found = _pairs(evidence.stages["finetune"].report.get("evaluations"), "accuracy")
+    if not found:
+        return None
+    series = Series("accuracy", found, "a", marked=True)
+    label = f"Validation accuracy by epoch, best {percent(max(y for _, y in found))}"
+    return lines([series], Axis("epoch"), Axis("validation accuracy, %", _hundred), label)
+
+
+def recovery(evidence: Evidence) -> Markup | None:
+    """Validation accuracy of each pruned level while it recovers."""
+    rows = [row for row in evidence.curves["prune"] if row.get("split") == "validation"]
+    names = list(dict.fromkeys(row["run"] for row in rows))
+    tones = ("a", "b", "c", "good", "muted")
+    found = [
+        Series(name, _pairs([row for row in rows if row["run"] == name], "accuracy"),
+               tones[at % len(tones)], marked=True)
+        for at, name in enumerate(names)
+    ]  # fmt: skip
+    if not any(series.points for series in found):
+        return None
+    label = f"Validation accuracy during recovery of {', '.join(names)}"
+    y = Axis("validation accuracy, %", _hundred)
+    return twice(lambda width: lines(found, Axis("epoch of recovery"), y, label, width, 240))
+
+
+def damage(level: dict[str, Any]) -> list[tuple[str, Markup]]:
+    """One picture a removed layer: what skipping each candidate does to the predictions."""
+    steps: dict[int, list[dict[str, Any]]] = {}
+    for each in records(level.get("measured")):
+        steps.setdefault(len(each["removed"]), []).append(each)
+    pictures: list[tuple[str, Markup]] = []
+    gone: set[int] = set()
+    for trials in steps.values():
+        best = min(trials, key=lambda trial: float(trial["divergence"] or 0))
+        bars = [_candidate(trial, gone, trial is best) for trial in trials]
+        said = f"then, without {layers(sorted(gone))}" if gone else "first"
+        label = f"Divergence of each candidate layer of {level.get('name')}, {said}"
+        y = Axis("divergence, nats", partial(significant, digits=2))
+        pictures.append(
+            (said, columns(bars, [("divergence", "muted")], y, label, 350, 150, "layer"))
+        )
+        gone = set(best["removed"])
+    return pictures
+
+
+def _candidate(trial: dict[str, Any], gone: set[int], chosen: bool) -> Column:
+    added = sorted(set(trial["removed"]) - gone)
+    value = float(trial["divergence"] or 0)
+    said = f"without {layers(trial['removed'])}: {significant(value)} nats, "
+    said += f"accuracy {percent(trial.get('accuracy'))}{', removed' if chosen else ''}"
+    return Column(layers(added), [value], said, "b" if chosen else "muted")
+
+
+def frontier(evidence: Evidence) -> Markup | None:
+    """Latency against test accuracy of every contender, the Pareto line, and the choice."""
+    found = contenders(evidence)
+    if not found:
+        return None
+    order = sorted(found, key=lambda each: (each.kind == "variant", each.latency))
+    marked = [_point(each) for each in order]
+    line = [(each.latency, each.accuracy) for each in pareto(found)]
+    label = f"Speed against accuracy of {len(found)} contenders"
+    x = Axis("latency of one text, ms (logarithmic; left is faster)")
+    y = Axis("test accuracy, %", _hundred)
+
+    def draw(width: float) -> Markup:
+        short = Axis("latency, ms (log; left is faster)", x.shown) if width < WIDE else x
+        return scatter(marked, line, short, y, label, width, 420 if width == WIDE else 380)
+
+    return twice(draw)
+
+
+def _point(each: Contender) -> Point:
+    low, high = each.accuracy_interval
+    said = f"{each.name}: {percent(each.accuracy)} ({percent(low)} to {percent(high)}), "
+    said += f"{significant(each.latency)} ms"
+    return Point(each.name, each.latency, each.accuracy, low, high, each.kind, said)
+
+
+def confusion(evidence: Evidence) -> Markup | None:
+    """The release's confusion matrix on the test split."""
+    found = mapping(evidence.stages["benchmark"].report.get("confusion"))
+    names = [str(name) for name in found.get("labels") or []]
+    if not names:
+        return None
+    label = f"Confusion matrix of {len(names)} classes on the test split"
+
+    def draw(width: float) -> Markup:
+        return heat(found["counts"], names, label, min(width, 620))
+
+    return twice(draw)
+
+
+def _pairs(rows: Any, key: str) -> Sequence[tuple[float, float]]:
+    found = records(rows)
+    return [
+        (float(row["epoch"]), float(row[key])) for row in found if row.get(key) not in (None, "")
+    ]
+
+
+def _hundred(value: float) -> str:
+    return _short(100 * value)
+
+
+def _short(value: float) -> str:
+    return f"{value:.4g}"

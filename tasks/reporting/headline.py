@@ -1,0 +1,102 @@
+"""What a person must know first: the verdict in a sentence, and the numbers behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tasks.reporting.evidence import Evidence
+from tasks.reporting.measured import Contender, contenders, depth
+from tasks.reporting.wording import decimal, percent, plain, points, significant, times, unit
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One number, what it is, and what to compare it with."""
+
+    name: str
+    number: str
+    beside: str
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A verdict (`good`, `bad` or `open`), its sentence, and up to six numbers."""
+
+    mood: str
+    sentence: str
+    reason: str | None
+    tiles: list[Tile]
+
+
+def headline(evidence: Evidence) -> Headline:
+    """The verdict over the whole run, or where and why it ended."""
+    trouble = evidence.trouble
+    if all(stage.state == "not run" for stage in evidence.stages.values()):
+        return Headline("open", "Nothing has run yet.", "Start with: nightshift run", [])
+    if trouble is None:
+        chosen, baseline = _pair(evidence)
+        if chosen is None or baseline is None:
+            return Headline("open", "Every stage came through; none chose a release.", None, [])
+        return Headline(
+            "good", _verdict(evidence, chosen, baseline), None, _tiles(evidence, chosen, baseline)
+        )
+    if trouble.state == "not run":
+        sentence = f"Not finished: {trouble.name} has not run to its end."
+        return Headline("open", sentence, "Go on with: nightshift run", [])
+    if trouble.state == "unreadable":
+        return Headline("bad", f"The report of {trouble.name} can't be read.", trouble.reason, [])
+    word = "stopped the run" if trouble.state == "stopped" else "failed"
+    return Headline("bad", f"{trouble.name} {word}: no new release.", trouble.reason, [])
+
+
+def _pair(evidence: Evidence) -> tuple[Contender | None, Contender | None]:
+    found = contenders(evidence)
+    chosen = next((each for each in found if each.kind == "chosen"), None)
+    return chosen, found[0] if found else None
+
+
+def _verdict(evidence: Evidence, chosen: Contender, baseline: Contender) -> str:
+    number = depth(evidence, chosen.level)
+    which = f"A {number}-layer {chosen.precision} model" if number else f"{chosen.name}"
+    if chosen.level == "finetuned":
+        which = f"The fine-tuned model itself, as {chosen.precision}"
+    now, then = chosen.row, baseline.row
+    return (
+        f"{which}: {percent(chosen.accuracy)} on test where the fine-tuned one has "
+        f"{percent(baseline.accuracy)}, {times(now['speed']['speedup']['median'])} faster, "
+        f"{significant(now['weights_mb'], 2)} MB in place of {significant(then['weights_mb'], 2)}."
+    )
+
+
+def _tiles(evidence: Evidence, chosen: Contender, baseline: Contender) -> list[Tile]:
+    report = evidence.stages["benchmark"].report
+    row, then = chosen.row, baseline.row
+    low, high = chosen.accuracy_interval
+    now, before = row["speed"], then["speed"]
+    ms, mb = unit("ms"), unit("MB")
+    allowed = plain(report.get("allowed_drop"))
+    speedup, throughput = times(now["speedup"]["median"]), decimal(before["throughput"], 0)
+    more = times(now["throughput_speedup"]["median"])
+    changed, tested = points(row["validation"]["drop"]), points(row["test"]["drop"])
+    sure = f"95 % interval {percent(low)} to {percent(high)}"
+    texts = f"{decimal(now['throughput'], 0)} texts/s"
+    return [
+        Tile("test accuracy", percent(chosen.accuracy), sure),
+        Tile("change on validation", f"{changed} points", f"may lose {allowed}; on test {tested}"),
+        Tile(
+            "latency of one text",
+            ms(chosen.latency),
+            f"{speedup} faster than {ms(baseline.latency)}",
+        ),
+        Tile("throughput", texts, f"{more} the baseline's {throughput}"),
+        Tile("weights", mb(row["weights_mb"]), f"{mb(then['weights_mb'])} before"),
+        Tile(
+            "a million predictions",
+            _money(chosen.cost),
+            f"{_money(baseline.cost)} with the baseline",
+        ),
+    ]
+
+
+def _money(value: float | None) -> str:
+    return significant(value, 2)

@@ -1,0 +1,137 @@
+"""What the benchmark found, ready to be told: contenders, frontier, what each step bought."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from tasks.reporting.evidence import Evidence, mapping, records
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One row of `reports/benchmark.json`. Shares 0 to 1, latency in ms, sizes in MB."""
+
+    name: str
+    kind: str
+    """baseline, chosen or variant."""
+    level: str
+    precision: str
+    accuracy: float
+    """On the test split."""
+    accuracy_interval: tuple[float, float]
+    latency: float
+    row: dict[str, Any]
+    """All of it."""
+    cost: float | None
+    """Of a million predictions."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """From one contender to the next smaller one: ratios above 1 are gains."""
+
+    what: str
+    name: str
+    faster: float
+    throughput: float
+    smaller: float
+    gained_validation: float
+    """Points; negative where accuracy was paid."""
+    gained_test: float
+    latency: float
+    chosen: bool
+
+
+def contenders(evidence: Evidence) -> list[Contender]:
+    """Every contender in the benchmark's order: the baseline first; empty without a benchmark."""
+    report = evidence.stages["benchmark"].report
+    costs = {each.get("contender"): each.get("cost") for each in records(report.get("costs"))}
+    found: list[Contender] = []
+    for number, row in enumerate(records(report.get("contenders"))):
+        chosen = row["name"] == report.get("chosen")
+        low, high = row["test"]["accuracy_interval"]
+        found.append(
+            Contender(
+                name=row["name"],
+                kind="chosen" if chosen else "variant" if number else "baseline",
+                level=row["level"],
+                precision=row["precision"],
+                accuracy=row["test"]["accuracy"],
+                accuracy_interval=(low, high),
+                latency=row["speed"]["latency"]["p50"],
+                row=row,
+                cost=costs.get(row["name"]),
+            )
+        )
+    return found
+
+
+def pareto(found: Sequence[Contender]) -> list[Contender]:
+    """Those that none is both faster and more accurate than, the fastest first."""
+    best: list[Contender] = []
+    for each in sorted(found, key=lambda one: (one.latency, -one.accuracy)):
+        if not best or each.accuracy > best[-1].accuracy:
+            best.append(each)
+    return best
+
+
+def steps(evidence: Evidence) -> list[Step]:
+    """The way from the baseline to the smallest model, a step at a time.
+
+    First another runtime, then fewer bits, then fewer layers in the fewest bits.
+    """
+    found = contenders(evidence)
+    if not found:
+        return []
+    way = [found[0], *(each for each in found[1:] if each.level == "finetuned")]
+    smallest = way[-1].precision
+    way += [each for each in found[1:] if each.level != "finetuned" and each.precision == smallest]
+    return [_step(_told(evidence, *pair), *pair) for pair in pairwise(way)]
+
+
+def depth(evidence: Evidence, level: str) -> int | None:
+    """How many layers a level has, if `prune` said so."""
+    levels = records(evidence.stages["prune"].report.get("levels"))
+    if level == "finetuned" and levels:
+        return len(levels[0]["kept_layers"]) + len(levels[0]["removed_layers"])
+    return next((len(each["kept_layers"]) for each in levels if each["name"] == level), None)
+
+
+def confusions(evidence: Evidence, most: int = 8) -> list[dict[str, Any]]:
+    """The pairs of classes taken for one another most often: actual, predicted, count, of."""
+    found = mapping(evidence.stages["benchmark"].report.get("confusion"))
+    names, counts = found.get("labels") or [], found.get("counts") or []
+    pairs = [
+        {"actual": names[i], "predicted": names[j], "count": value, "of": sum(row)}
+        for i, row in enumerate(counts)
+        for j, value in enumerate(row)
+        if i != j and value
+    ]
+    return sorted(pairs, key=lambda pair: -int(pair["count"]))[:most]
+
+
+def _told(evidence: Evidence, before: Contender, after: Contender) -> str:
+    if before.kind == "baseline":
+        return f"ONNX Runtime in place of PyTorch, {after.precision}"
+    if before.level == after.level:
+        return f"{after.precision} in place of {before.precision}"
+    now, then = depth(evidence, after.level), depth(evidence, before.level)
+    return f"{now} layers in place of {then}" if now and then else f"{after.level} pruned"
+
+
+def _step(what: str, before: Contender, after: Contender) -> Step:
+    one, other = before.row, after.row
+    return Step(
+        what=what,
+        name=after.name,
+        faster=before.latency / after.latency,
+        throughput=other["speed"]["throughput"] / one["speed"]["throughput"],
+        smaller=one["weights_mb"] / other["weights_mb"],
+        gained_validation=100 * (other["validation"]["accuracy"] - one["validation"]["accuracy"]),
+        gained_test=100 * (other["test"]["accuracy"] - one["test"]["accuracy"]),
+        latency=after.latency,
+        chosen=after.kind == "chosen",
+    )

@@ -1,0 +1,65 @@
+"""reports/index.html: one page, self-contained, that says what a run did and why to trust it.
+
+Texts in it come from people's data and are treated as hostile: every value is escaped.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import ChainableUndefined, Environment, FileSystemLoader
+
+from tasks.reporting import figures, measured
+from tasks.reporting.evidence import STAGES, Evidence, read_evidence, records
+from tasks.reporting.headline import headline
+from tasks.reporting.svg import clean
+from tasks.reporting.wording import FILTERS, known
+from tasks.stage.outputs import whole
+
+PAGE = Path("reports/index.html")
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write_page() -> Path:
+    """Write `reports/index.html` of the workspace from whatever its stages left; returns its path.
+
+    A run that failed or is half done gives a page too, which says so.
+    """
+    text = render(read_evidence())
+    with whole(PAGE) as draft:
+        draft.write_text(text, encoding="utf-8")
+    return PAGE
+
+
+def render(evidence: Evidence) -> str:
+    """The page as HTML."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=ChainableUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(FILTERS)
+    return clean(environment.get_template("page.html.j2").render(_content(evidence)))
+
+
+def _content(evidence: Evidence) -> dict[str, Any]:
+    stages = evidence.stages
+    levels = records(stages["prune"].report.get("levels"))
+    timed = {name: known(stages[name].timing.get("seconds")) for name in STAGES}
+    return {
+        "evidence": evidence,
+        "headline": headline(evidence),
+        "stages": stages,
+        "figures": figures,
+        "contenders": measured.contenders(evidence),
+        "steps": measured.steps(evidence),
+        "confusions": measured.confusions(evidence),
+        "levels": [(level, figures.damage(level)) for level in levels],
+        "seconds": timed,
+        "total_seconds": sum(value or 0 for value in timed.values()),
+        "params": yaml.safe_dump(evidence.params, sort_keys=False, allow_unicode=True),
+    }
