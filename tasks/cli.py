@@ -42,19 +42,19 @@ def run(
     ] = None,
     force: Annotated[bool, typer.Option(help="Run them even if nothing changed.")] = False,
 ) -> None:
-    """Bring the graph up to date (`dvc repro`), write the report, and say what came out."""
+    """Bring the graph up to date (`dvc repro`), write the report, and say what came out.
+
+    The exit code is dvc's: 0 when every stage is up to date.
+    """
     from tasks.params.schema import Params
     from tasks.reporting.summary import print_summary
 
     with _clear_errors():
         Params.load()
         code = _repro([*(stages or []), *(["--force"] if force else [])])
-        if Path("reports/benchmark.json").exists() or code:
-            _write_report()
-        if code:
-            raise typer.Exit(code)
-        if not stages:
-            print_summary()
+        _write_report()
+        print_summary()
+    raise typer.Exit(code)
 
 
 def _repro(arguments: list[str]) -> int:
@@ -66,17 +66,17 @@ def _repro(arguments: list[str]) -> int:
     return int(main(["repro", *arguments]))
 
 
-def _write_report() -> None:
+def _write_report() -> Path:
     from tasks.reporting.page import write_page
 
-    print(f"report: {write_page().resolve().as_uri()}")
+    return write_page()
 
 
 @app.command()
 def report() -> None:
     """Write reports/index.html from what the stages reported."""
     with _clear_errors():
-        _write_report()
+        print(_write_report().resolve().as_uri())
 
 
 @app.command()

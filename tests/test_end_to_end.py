@@ -49,7 +49,8 @@ def project(folder: Path, model: Path, source: Path) -> Path:
 
 
 def here(folder: Path) -> dict[str, str]:
-    return {**environment(), "PYTHONPATH": str(folder)}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return environment(PYTHONPATH=str(folder), PATH=path)
 
 
 def run(folder: Path, *arguments: str) -> str:
@@ -185,11 +186,20 @@ def test_bad_data_stops_before_training_and_costs_nothing_that_was_good(
     assert "finetune" not in stages_run(nightshift(folder, "run"))
 
 
-def slow_project(folder: Path, model: Path, **finetune: Any) -> Path:
+@pytest.fixture(scope="module")
+def validated(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+    """A project whose data is approved, and whose training takes a dozen epochs."""
+    folder = tmp_path_factory.mktemp("validated")
     source = write_csv(folder / "mine.csv", opinions(), ("review", "verdict"))
-    project(folder, model, source)
-    change(folder, "finetune", epochs=12, evaluations=1, patience=99, **finetune)
+    project(folder, tiny_model, source)
+    change(folder, "finetune", epochs=12, evaluations=1, patience=99)
     run(folder, "-m", "dvc", "repro", "validate")
+    return folder
+
+
+def copy_of(validated: Path, folder: Path, **finetune: Any) -> Path:
+    shutil.copytree(validated, folder, symlinks=True)
+    change(folder, "finetune", **finetune)
     return folder
 
 
@@ -222,18 +232,18 @@ def of(folder: Path, word: str) -> list[psutil.Process]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, validated: Path) -> Path:
     """A project whose finetune ran through."""
-    folder = slow_project(tmp_path_factory.mktemp("undisturbed"), tiny_model)
+    folder = copy_of(validated, tmp_path_factory.mktemp("undisturbed") / "project")
     run(folder, "-m", "tasks.finetune")
     return folder
 
 
 @pytest.mark.parametrize("victim", ["dvc", "tasks.finetune"])
 def test_killed_in_the_middle_it_resumes_and_ends_the_same_bit_for_bit(
-    tmp_path: Path, tiny_model: Path, undisturbed: Path, victim: str
+    tmp_path: Path, validated: Path, undisturbed: Path, victim: str
 ) -> None:
-    folder = slow_project(tmp_path, tiny_model)
+    folder = copy_of(validated, tmp_path / "project")
     started = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", "finetune"],
         cwd=folder, env=here(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -252,13 +262,10 @@ def test_killed_in_the_middle_it_resumes_and_ends_the_same_bit_for_bit(
     assert not checkpoint_saved(folder)
 
 
-def test_two_processes_lose_as_one_does_at_the_first_steps(
-    tmp_path: Path, tiny_model: Path, undisturbed: Path
-) -> None:
+def test_two_processes_lose_as_one_does_at_the_first_steps(tmp_path: Path, validated: Path) -> None:
     places = [tmp_path / "one", tmp_path / "two"]
     for count, place in enumerate(places, start=1):
-        place.mkdir()
-        slow_project(place, tiny_model, processes=count, dropout=0.0, precision="fp32")
+        copy_of(validated, place, processes=count, dropout=0.0, precision="fp32")
         run(place, "-m", "tasks.finetune")
     one, two = (
         [float(row["loss"]) for row in losses(place) if row["split"] == "train"] for place in places
@@ -269,9 +276,9 @@ def test_two_processes_lose_as_one_does_at_the_first_steps(
 
 
 def test_a_killed_rank_ends_the_job_and_the_next_run_goes_on(
-    tmp_path: Path, tiny_model: Path
+    tmp_path: Path, validated: Path
 ) -> None:
-    folder = slow_project(tmp_path, tiny_model, processes=2)
+    folder = copy_of(validated, tmp_path / "project", processes=2)
     with open(tmp_path / "log", "w") as log:
         started = subprocess.Popen(
             [sys.executable, "-m", "tasks.finetune"],
@@ -288,6 +295,6 @@ def test_a_killed_rank_ends_the_job_and_the_next_run_goes_on(
     report = read(folder, "finetune")
     assert report["retryable"] is True
     assert "was killed by signal 9" in report["reason"]
-    assert not of(folder, "python")
+    wait_for(lambda: not of(folder, "python"), 10)
     output = run(folder, "-m", "tasks.finetune")
     assert "going on from step" in output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -36,7 +37,9 @@ def class_frame(
 ) -> pd.DataFrame:
     """One row a class of `split`: id and label, rows, share, and shift of the share from train.
 
-    Classes are those of `labels` and whatever else the split has; a class without rows counts 0.
+    The shift is what chance does not explain: the difference of the shares less three standard
+    errors, so that a small split is not blamed for being small. Classes are those of `labels` and
+    whatever else the split has; a class without rows counts 0.
     """
     counts = frames[split]["label"].value_counts()
     names = sorted({*labels, *counts.index})
@@ -44,11 +47,17 @@ def class_frame(
     share = [count / max(sum(rows), 1) for count in rows]
     usual = frames["train"]["label"].value_counts(normalize=True)
     shift = [
-        abs(part - float(usual.get(name, 0.0))) for name, part in zip(names, share, strict=True)
+        _beyond_chance(part, float(usual.get(name, 0.0)), sum(rows))
+        for name, part in zip(names, share, strict=True)
     ]
     start = [f"{count:,} rows" for count in rows]
     content = {"id": names, "label": names, "rows": rows, "share": share, "shift": shift}
     return pd.DataFrame({**content, "start": start})
+
+
+def _beyond_chance(share: float, usual: float, rows: int) -> float:
+    error = math.sqrt(usual * (1 - usual) / max(rows, 1))
+    return max(0.0, abs(share - usual) - 3 * error)
 
 
 def _digests(frame: pd.DataFrame) -> list[str]:

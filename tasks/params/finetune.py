@@ -17,7 +17,7 @@ class Finetune(Section):
     model: str = Field(
         "sample:minilm", description="a local folder, a hub id, an s3:// URI or sample:NAME"
     )
-    epochs: int = Field(3, ge=1, le=1000)
+    epochs: int = Field(2, ge=1, le=1000)
     batch: int = Field(32, ge=1, description="examples a step, over all processes together")
     learning_rate: Number = Field(1e-4, gt=0, le=1, description="peak, after the warm-up")
     warmup: Number = Field(0.1, ge=0, lt=1, description="share of the steps the rate rises over")

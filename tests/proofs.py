@@ -1,0 +1,130 @@
+"""Proofs that take too long for the test suite: each is a command, and prints its table.
+
+    .venv/bin/python -m tests.proofs salts        the release over three splits of the sample
+    .venv/bin/python -m tests.proofs processes    one process against two, over three seeds
+    .venv/bin/python -m tests.proofs newsgroups   data of one's own: 20 classes, three lines changed
+
+Every run works in a fresh clone of the last commit, below .nightshift/proofs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import typer
+import yaml
+
+from tests.made import ROOT
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+FOLDER = ROOT / ".nightshift" / "proofs"
+
+
+def clone(name: str, changes: dict[str, dict[str, Any]]) -> Path:
+    """A fresh clone with some parameters changed."""
+    folder = FOLDER / name
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
+    path = folder / "params.yaml"
+    params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for section, values in changes.items():
+        params[section].update(values)
+    path.write_text(yaml.safe_dump(params), encoding="utf-8")
+    return folder
+
+
+def run(folder: Path, *arguments: str) -> float:
+    """Run `nightshift` in a clone, on the clone's own code; seconds it took."""
+    bin_folder = Path(sys.executable).parent
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(folder),
+        "PATH": f"{bin_folder}:{os.environ['PATH']}",
+    }
+    started = time.monotonic()
+    subprocess.run([sys.executable, "-m", *arguments], cwd=folder, env=environment, check=True)
+    return time.monotonic() - started
+
+
+def read(folder: Path, name: str) -> Any:
+    return json.loads((folder / "reports" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+@app.command()
+def salts(names: list[str] = ["nightshift", "second", "third"]) -> None:  # noqa: B006
+    """The whole graph under each salt: the release against the fine-tuned model."""
+    drops, accuracies = [], []
+    for salt in names:
+        folder = clone(f"salt-{salt}", {"ingest": {"salt": salt}})
+        seconds = run(folder, "tasks.cli", "run")
+        found, chosen = read(folder, "metrics"), read(folder, "benchmark")["chosen"]
+        release = found["release"]
+        drops.append(release["drop_test"])
+        accuracies.append(found["finetuned"]["accuracy"])
+        print(
+            f"PROOF salt {salt}: {chosen}: fine-tuned {100 * accuracies[-1]:.2f} %, release "
+            f"{100 * release['accuracy']:.2f} % on test ({drops[-1]:+.2f} points lost; validation "
+            f"{release['drop_validation']:+.2f}), {release['speedup']:.1f}x, batches "
+            f"{release['throughput_speedup']:.1f}x, {release['size_mb']:.1f} MB, {seconds:.0f} s",
+            flush=True,
+        )
+    print(f"PROOF mean: fine-tuned {100 * mean(accuracies):.2f} %, {mean(drops):+.2f} points lost")
+
+
+@app.command()
+def processes(seeds: list[int] = [17, 18, 19], epochs: int = 1) -> None:  # noqa: B006
+    """finetune with one and with two processes at the same effective batch."""
+    start = clone("processes", {})
+    run(start, "dvc", "repro", "--quiet", "validate")
+    accuracies: dict[int, list[float]] = {1: [], 2: []}
+    for seed in seeds:
+        for count, found in accuracies.items():
+            path = start / "params.yaml"
+            params = yaml.safe_load(path.read_text(encoding="utf-8"))
+            params["finetune"].update(seed=seed, processes=count, epochs=epochs)
+            path.write_text(yaml.safe_dump(params), encoding="utf-8")
+            seconds = run(start, "tasks.finetune")
+            report = read(start, "finetune")
+            found.append(100 * report["metrics"]["validation_accuracy"])
+            first = ", ".join(f"{row['loss']:.3f}" for row in report["losses"][:3])
+            print(
+                f"PROOF seed {seed}, {count} process(es): {found[-1]:.2f} % on validation, first "
+                f"losses {first}, {seconds:.0f} s",
+                flush=True,
+            )
+    one, two = (mean(found) for found in accuracies.values())
+    print(f"PROOF mean: one {one:.2f} %, two {two:.2f} %, difference {two - one:+.2f} points")
+
+
+@app.command()
+def newsgroups(rows: int = 4000) -> None:
+    """20 newsgroups as a CSV of one's own, with only source, text and label changed."""
+    table = FOLDER / "newsgroups.csv"
+    table.parent.mkdir(parents=True, exist_ok=True)
+    run(ROOT, "tasks.cli", "sample", "newsgroups", str(table), "--rows", str(rows))
+    columns = {"source": str(table), "text": "text", "label": "label"}
+    folder = clone("newsgroups", {"ingest": columns})
+    seconds = run(folder, "tasks.cli", "run")
+    found = read(folder, "metrics")
+    print(
+        f"PROOF newsgroups: {read(folder, 'benchmark')['chosen']}: fine-tuned "
+        f"{100 * found['finetuned']['accuracy']:.2f} %, release "
+        f"{100 * found['release']['accuracy']:.2f} %, TF-IDF "
+        f"{100 * found['tfidf']['accuracy']:.2f} %, "
+        f"{found['release']['speedup']:.1f}x, {seconds:.0f} s"
+    )
+
+
+if __name__ == "__main__":
+    app()
