@@ -26,7 +26,7 @@ def fetch_release(uri: str) -> Path:
     bucket, _, prefix = uri.removeprefix("s3://").strip("/").partition("/")
     prefix = f"{prefix}/" if prefix else ""
     try:
-        client = boto3.client("s3")
+        client = boto3.Session().client("s3")  # the default session would keep old keys
         card: bytes = client.get_object(Bucket=bucket, Key=prefix + CARD)["Body"].read()
         target = _cache() / hashlib.sha256(card).hexdigest()[:32]
         if not target.is_dir():

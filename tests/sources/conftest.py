@@ -72,7 +72,7 @@ def s3(s3_endpoint: str, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> An
         monkeypatch.delenv(name, raising=False)
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    return boto3.client("s3")
+    return boto3.Session().client("s3")  # the default session would keep old keys
 
 
 @pytest.fixture
