@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from tasks.data.dataset import Examples, read_examples
-from tasks.inference.predictor import cores
 from tasks.inference.release import MODEL, Release
 from tasks.measuring.contender import Answer, Contender
 from tasks.measuring.costs import cost_of_a_night
@@ -38,6 +37,7 @@ from tasks.measuring.honest import MAJORITY, TFIDF, majority, tfidf
 from tasks.measuring.scores import Score, score
 from tasks.measuring.session import Measurement, Plan, measure
 from tasks.params.benchmark import Benchmark
+from tasks.stage.cores import cores
 from tasks.stage.errors import BadInput
 from tasks.stage.outputs import whole, write_json
 from tasks.stage.run import run_stage

@@ -22,13 +22,14 @@ from tasks.inference.predictor import Predictor
 from tasks.inference.quantisation import quantise
 from tasks.inference.release import MODEL, TOKENIZER, Release, Session
 from tasks.params.export import Export
+from tasks.stage.cores import cores
 from tasks.stage.errors import BadInput
 from tasks.stage.outputs import STATE, read_json, remove, whole
 from tasks.stage.run import run_stage
 from tasks.training.batches import encode
 from tasks.training.classifier import load_finetuned, load_tokenizer
 from tasks.training.loop import Logits, predict
-from tasks.training.plan import cores, make_plan
+from tasks.training.plan import make_plan
 
 FINETUNED = Path("models/finetuned")
 PRUNED = Path("models/pruned")

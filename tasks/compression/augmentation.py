@@ -27,11 +27,12 @@ def augmented(encoded: Encoded, special: Collection[int], copies: int, seed: int
     random = np.random.default_rng(seed)
     bounds = list(zip(encoded.offsets[:-1], encoded.offsets[1:], strict=True))
     fixed = np.isin(encoded.ids, list(special))
+    longest = int(encoded.lengths.max())
     parts = [encoded]
     for _ in range(copies):
         others = random.permutation(len(bounds))
         rows = [
-            _altered(fixed, bounds[i], bounds[others[i]], int(encoded.lengths.max()), random)
+            _altered(fixed, bounds[i], bounds[others[i]], longest, random)
             for i in range(len(bounds))
         ]
         parts.append(encoded.taking(rows))

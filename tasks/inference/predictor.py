@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ import onnxruntime
 from tokenizers import Encoding, Tokenizer
 
 from tasks.inference.release import MODEL, TOKENIZER, Release, Session, verify
+from tasks.stage.cores import cores
 from tasks.stage.errors import BadInput
 
 TOKENS_AT_ONCE = 1024
@@ -241,11 +241,6 @@ def _load_session(path: Path, settings: Session, threads: int) -> Any:
     except Exception as error:  # the library's own exceptions share no base class
         why = " ".join(str(error).split())
         raise BadInput(f"{path}: ONNX Runtime can't load it: {why}") from None
-
-
-def cores() -> int:
-    """The cores this process may use, which in a container are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _shown(text: object) -> str:

@@ -164,7 +164,7 @@ def _available(device: str) -> int:
 def _serving(params: Params) -> dict[str, Any]:
     import onnxruntime
 
-    from tasks.training.plan import cores
+    from tasks.stage.cores import cores
 
     available = onnxruntime.get_available_providers()
     return {
@@ -179,7 +179,7 @@ def _processor() -> dict[str, Any]:
     import torch
 
     from tasks.measuring.machine import describe_cpu
-    from tasks.training.plan import cores
+    from tasks.stage.cores import cores
 
     capability = torch.backends.cpu.get_cpu_capability()
     return {**describe_cpu(), "capability": capability, "cores": cores()}

@@ -39,7 +39,7 @@ class Encoded:
 
     def collate(self, rows: npt.NDArray[np.int64]) -> Batch:
         """The model's inputs and `labels` for some rows, padded to their longest: int64 [b, t]."""
-        lengths = self.lengths[rows]
+        lengths = self.offsets[rows + 1] - self.offsets[rows]
         inside = np.arange(lengths.max()) < lengths[:, None]
         taken = np.concatenate([np.arange(self.offsets[r], self.offsets[r + 1]) for r in rows])
         ids = np.full(inside.shape, self.pad, dtype=np.int64)

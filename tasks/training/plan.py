@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 
+from tasks.stage.cores import cores
 from tasks.stage.errors import BadInput
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -77,11 +77,6 @@ def make_plan(wishes: Wishes, max_length: int, processes: int = 1) -> Plan:
         threads=threads,
         why=(why_device, why_precision, f"{cores()} cores for {processes} process(es)"),
     )
-
-
-def cores() -> int:
-    """The cores this process may use, which in a container are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _device(wish: str) -> tuple[str, str]:
