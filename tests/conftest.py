@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from tests.made import ROOT, opinions, write_csv
+from tests.s3 import bucket, s3, s3_endpoint, s3_server
+
+__all__ = ["bucket", "s3", "s3_endpoint", "s3_server"]  # fixtures for every test
 
 
 @pytest.fixture(scope="session")

@@ -30,10 +30,10 @@ Number = Annotated[float, BeforeValidator(_number)]
 
 
 class Section(BaseModel):
-    """One section of `params.yaml`; `name` is the section's (and the stage's) name."""
+    """One section of `params.yaml`; `section` is its name (and the stage's)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-    name: ClassVar[str]
+    section: ClassVar[str]
 
 
 S = TypeVar("S", bound=Section)
@@ -45,7 +45,7 @@ def load_section(section: type[S], path: Path = PARAMS) -> S:
 
     Raises BadInput with a line a problem, naming the key, what it got and what it takes.
     """
-    return check(section, read(path).get(section.name) or {}, path)
+    return check(section, read(path).get(section.section) or {}, path)
 
 
 def read(path: Path = PARAMS) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def check(model: type[M], content: Any, path: Path = PARAMS) -> M:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        root = f"{model.name}." if issubclass(model, Section) else ""
+        root = f"{model.section}." if issubclass(model, Section) else ""
         lines = [f"{path}: {root}{line}" for line in _explain(model, error)]
         raise BadInput("\n".join(lines)) from None
 

@@ -15,7 +15,7 @@ PRESETS = {"careful": 0.3, "balanced": 1.0, "fast": 2.0}
 class Benchmark(Section):
     """How the variants are measured and which may ship."""
 
-    name: ClassVar[str] = "benchmark"
+    section: ClassVar[str] = "benchmark"
 
     max_drop: Number = Field(
         1.0, ge=0, le=100, description="points of validation accuracy the release may lose"

@@ -14,7 +14,7 @@ Fusion = Literal["none", "gelu", "gelu+layernorm"]
 class Export(Section):
     """How models become ONNX."""
 
-    name: ClassVar[str] = "export"
+    section: ClassVar[str] = "export"
 
     opset: int = Field(20, ge=17, le=23)
     fusion: Fusion | None = Field(

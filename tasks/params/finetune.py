@@ -12,7 +12,7 @@ from tasks.params.base import Number, Section
 class Finetune(Section):
     """How the pre-trained model learns the task."""
 
-    name: ClassVar[str] = "finetune"
+    section: ClassVar[str] = "finetune"
 
     model: str = Field(
         "sample:minilm", description="a local folder, a hub id, an s3:// URI or sample:NAME"

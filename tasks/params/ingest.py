@@ -15,7 +15,7 @@ class GivenSplits(Section):
     """One path a split, for a source that brings its own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-    name: ClassVar[str] = "ingest.split"
+    section: ClassVar[str] = "ingest.split"
 
     train: str
     test: str
@@ -25,7 +25,7 @@ class GivenSplits(Section):
 class Ingest(Section):
     """Where the examples are, and how they are split."""
 
-    name: ClassVar[str] = "ingest"
+    section: ClassVar[str] = "ingest"
 
     source: str | None = Field(
         "sample:reviews",

@@ -12,7 +12,7 @@ from tasks.params.base import Number, Section
 class Prune(Section):
     """How the model is made smaller, and when to stop."""
 
-    name: ClassVar[str] = "prune"
+    section: ClassVar[str] = "prune"
 
     max_drop: Number = Field(
         2.0, ge=0, le=100, description="points of validation accuracy a level may lose"

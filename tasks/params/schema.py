@@ -8,14 +8,16 @@ from tasks.params.base import Everything
 from tasks.params.benchmark import Benchmark
 from tasks.params.export import Export
 from tasks.params.finetune import Finetune
+from tasks.params.gate import Gate
 from tasks.params.ingest import Ingest
 from tasks.params.prune import Prune
+from tasks.params.publish import Publish
 from tasks.params.snapshot import Snapshot
 from tasks.params.validate import Validate
 
 
 class Params(Everything):
-    """One section a stage, in the order of the graph."""
+    """One section a stage, in the order of the graph; then what comes after the graph."""
 
     snapshot: Snapshot = Field(default_factory=Snapshot)
     ingest: Ingest = Field(default_factory=Ingest)
@@ -24,3 +26,5 @@ class Params(Everything):
     prune: Prune = Field(default_factory=Prune)
     export: Export = Field(default_factory=Export)
     benchmark: Benchmark = Field(default_factory=Benchmark)
+    gate: Gate = Field(default_factory=Gate)
+    publish: Publish = Field(default_factory=Publish)

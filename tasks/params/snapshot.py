@@ -23,11 +23,12 @@ def _iso_date(value: object) -> object:
 class Snapshot(Section):
     """What to look at outside."""
 
-    name: ClassVar[str] = "snapshot"
+    section: ClassVar[str] = "snapshot"
 
     data_date: Annotated[date | None, BeforeValidator(_iso_date)] = Field(
         None, description="read `date=YYYY-MM-DD` partitions up to this day; null reads all"
     )
     reference: str | None = Field(
-        None, description="a release folder (or its s3:// URI) whose labels the data must match"
+        "production",
+        description="whose labels the data must match: production, a release folder or s3:// URI",
     )

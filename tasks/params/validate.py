@@ -14,7 +14,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Validate(Section):
     """What the data must be like before anything is trained on it."""
 
-    name: ClassVar[str] = "validate"
+    section: ClassVar[str] = "validate"
 
     labels: list[str] | None = Field(
         None, min_length=2, description="the classes allowed; null: those of snapshot.reference"

@@ -12,37 +12,20 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
-import boto3
-import urllib3.exceptions
 from botocore import exceptions
-from botocore.config import Config
 
+from tasks.sources.aws import CUT_OFF, TRIES, asked, client, code_of
 from tasks.sources.source import Pinned
-from tasks.stage.errors import BadInput, StageError, Unavailable
+from tasks.stage.errors import BadInput, Unavailable
 from tasks.stage.outputs import STATE, whole
 
 PART_BYTES = 16 * 2**20
 PARTS_AT_ONCE = 4
-TRIES = 5
 FIRST_WAIT_SECONDS = 0.5
-SETTINGS = Config(
-    retries={"mode": "standard", "max_attempts": TRIES},
-    connect_timeout=10,
-    read_timeout=60,
-    max_pool_connections=32,
-)
+NEEDS = "s3:ListBucket on the bucket and s3:GetObject on its objects"
 T = TypeVar("T")
 
-_CUT_OFF = (
-    exceptions.IncompleteReadError,
-    exceptions.HTTPClientError,
-    urllib3.exceptions.HTTPError,
-    ConnectionError,
-)
-_NOT_ALLOWED = {"AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
-_NOT_ALLOWED |= {"ExpiredToken", "InvalidToken", "AllAccessDisabled", "AccountProblem"}
 _CHANGED = {"PreconditionFailed", "412", "NoSuchKey", "NoSuchVersion", "404", "InvalidRange"}
-_ELSEWHERE = {"PermanentRedirect", "301", "AuthorizationHeaderMalformed"}
 
 
 class Bucket:
@@ -86,7 +69,7 @@ class Bucket:
 
     @cached_property
     def _client(self) -> Any:
-        return boto3.Session().client("s3", config=SETTINGS)
+        return client()
 
     def _cache_key(self, pinned: Pinned) -> str:
         content = json.dumps([self.bucket, self._key_of(pinned), pinned.to_json()])
@@ -132,7 +115,7 @@ class Bucket:
                 return False
             self._client.list_object_versions(Bucket=self.bucket, MaxKeys=1)
         except exceptions.ClientError as error:
-            if _code(error) == "NoSuchBucket":
+            if code_of(error) == "NoSuchBucket":
                 raise
             return False  # not allowed to ask, or a server without versions: the ETag will do
         return True
@@ -155,49 +138,26 @@ class Bucket:
                 if len(content) == end - start:
                     os.pwrite(file, content, start)
                     return
-            except _CUT_OFF:
+            except CUT_OFF:
                 if attempt == TRIES - 1:
                     raise
             time.sleep(FIRST_WAIT_SECONDS * 2**attempt)
         raise Unavailable(f"{self.uri}: {pinned.path} keeps coming incomplete: run again later")
 
     def _asked(self, where: str, question: Callable[[], T]) -> T:
-        try:
-            return question()
-        except exceptions.ClientError as error:
-            raise self._explained(where, error) from None
-        except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError):
-            raise BadInput(
-                f"{where}: no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
-                "AWS_PROFILE, or run where a role gives them"
-            ) from None
-        except (exceptions.ProfileNotFound, exceptions.ParamValidationError) as error:
-            raise BadInput(f"{where}: {' '.join(str(error).split())}") from None
-        except (exceptions.BotoCoreError, *_CUT_OFF) as error:
-            why = " ".join(str(error).split())[:300]
-            raise Unavailable(f"{where} can't be reached: {why}") from None
+        def unchanged() -> T:
+            try:
+                return question()
+            except exceptions.ClientError as error:
+                if code_of(error) not in _CHANGED:
+                    raise
+                changed = f"{where} has changed since the snapshot was taken: run again"
+                raise Unavailable(changed) from None
 
-    def _explained(self, where: str, error: exceptions.ClientError) -> StageError:
-        code = _code(error)
-        if code == "NoSuchBucket":
-            return BadInput(f"{where}: there is no bucket {self.bucket!r} at this endpoint")
-        if code in _NOT_ALLOWED:
-            return BadInput(
-                f"{where}: access denied ({code}) for these credentials; "
-                "it takes s3:ListBucket on the bucket and s3:GetObject on its objects"
-            )
-        if code in _CHANGED:
-            return Unavailable(f"{where} has changed since the snapshot was taken: run again")
-        if code in _ELSEWHERE:
-            return BadInput(f"{where}: the bucket is in another region: set AWS_REGION ({code})")
-        return Unavailable(f"{where}: the server answers {code}: run again later")
+        return asked(where, NEEDS, unchanged)
 
 
 def _pinned(path: str, found: dict[str, Any]) -> Pinned:
     version = found.get("VersionId")
     version = None if version == "null" else version
     return Pinned(path, found["Size"], etag=found["ETag"].strip('"'), version=version)
-
-
-def _code(error: exceptions.ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", "unknown"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 
@@ -30,3 +31,17 @@ class Unavailable(StageError):
     """Something outside is away for now (network, bucket, worker, disk): a retry may pass."""
 
     retryable = True
+
+
+def as_stage_error(error: BaseException) -> StageError | None:
+    """The error in a person's words, or None for one that nobody foresaw."""
+    if isinstance(error, StageError):
+        return error
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f" while writing {error.filename}" if error.filename else ""
+        return Unavailable(
+            f"the disk is full{where}: free some space and run again; what was finished is kept"
+        )
+    if isinstance(error, MemoryError):
+        return Unavailable("out of memory: lower the batch or the number of processes")
+    return None

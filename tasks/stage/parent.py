@@ -33,6 +33,12 @@ def watch(process: psutil.Process | None = None) -> None:
     thread.start()
 
 
+def started_by_hand() -> bool:
+    """Whether a person's shell started this process: then it may outlive the shell."""
+    above = _command_above()
+    return above is None or above.name() in SHELLS
+
+
 def check() -> None:
     """Leave at once if the watched process is gone: called before an output gets its name."""
     if _watched is not None and not _is_alive(_watched):

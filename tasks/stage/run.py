@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import platform
@@ -16,7 +15,7 @@ from typing import IO, Any
 
 from tasks.params.base import Section, load_section
 from tasks.stage import parent
-from tasks.stage.errors import StageError, Unavailable
+from tasks.stage.errors import StageError, Unavailable, as_stage_error
 from tasks.stage.outputs import STATE, remove, write_json
 
 SECONDS_FOR_AN_ORPHAN_TO_LEAVE = 15.0
@@ -46,7 +45,7 @@ def run_stage(name: str, section: type[Section], body: Body) -> None:
 
 
 def _fail(name: str, error: Exception) -> None:
-    known = _as_stage_error(error)
+    known = as_stage_error(error)
     if known is None:
         traceback.print_exc()
         known = StageError(f"{type(error).__name__}: {error}")
@@ -57,19 +56,6 @@ def _fail(name: str, error: Exception) -> None:
     except OSError as problem:
         print(f"{name}: the report could not be written: {problem}", file=sys.stderr)
     raise SystemExit(1)
-
-
-def _as_stage_error(error: Exception) -> StageError | None:
-    if isinstance(error, StageError):
-        return error
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        where = f" while writing {error.filename}" if error.filename else ""
-        return Unavailable(
-            f"the disk is full{where}: free some space and run again; what was finished is kept"
-        )
-    if isinstance(error, MemoryError):
-        return Unavailable("out of memory: lower the batch or the number of processes")
-    return None
 
 
 def _write_report(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from botocore.config import Config
 
+from tasks.sources import aws
 from tasks.sources import s3 as s3_source
 from tasks.sources.resolve import resolve
 from tasks.stage.errors import BadInput, Unavailable
@@ -121,7 +122,7 @@ def test_an_endpoint_that_is_away_may_be_back_later(
     s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
-    monkeypatch.setattr(s3_source, "SETTINGS", Config(retries={"max_attempts": 1}))
+    monkeypatch.setattr(aws, "SETTINGS", Config(retries={"max_attempts": 1}))
     with pytest.raises(Unavailable, match=r"s3://any/data can't be reached: .*127\.0\.0\.1:9"):
         resolve("s3://any/data").files()
 
