@@ -17,6 +17,7 @@ import onnxruntime
 from tokenizers import Encoding, Tokenizer
 
 from tasks.inference.release import MODEL, TOKENIZER, Release, Session, verify
+from tasks.inference.remote import find_release
 from tasks.stage.cores import cores
 from tasks.stage.errors import BadInput
 
@@ -72,15 +73,13 @@ class Predictor:
     def load(cls, source: str | Path, threads: int | None = None) -> Predictor:
         """Load a release from a folder or an `s3://` URI, its checksums verified.
 
-        `threads`: how many cores it may use; None takes what the release says, or all there are.
-        Raises BadInput when it is not a release or a file has changed, Unavailable when a bucket
-        can't be reached.
+        In a registry (`s3://bucket/prefix/registry/NAME/production`, or the same in a folder) an
+        alias stands for the version it points at now. `threads`: how many cores it may use; None
+        takes what the release says, or all there are. Raises BadInput when it is not a release or
+        a file has changed, Unavailable when a bucket can't be reached.
         """
-        if str(source).startswith("s3://"):
-            from tasks.inference.remote import fetch_release
-
-            source = fetch_release(str(source))
-        return cls(verify(source), Path(source), threads)
+        folder = find_release(source)
+        return cls(verify(folder), folder, threads)
 
     def __call__(self, texts: Sequence[Text], batch_size: int = 32) -> list[Prediction]:
         """A prediction for each input, in the same order.

@@ -17,6 +17,8 @@ from tasks.stage.errors import BadInput
 
 FORMAT = 1
 CARD = "release.json"
+MANIFEST = "manifest.json"
+"""What the registry says about a published release, the card's own checksum among it."""
 MODEL = "model.onnx"
 TOKENIZER = "tokenizer.json"
 
@@ -100,6 +102,21 @@ class Release:
         session = _checked(Session, content.get("session", {}), f"{card}: session")
         return _checked(cls, {**content, "session": session}, str(card))
 
+    @property
+    def digest(self) -> str:
+        """The sha256 of what the release is, whatever was measured on it and however it is called.
+
+        Of a release as written or read: it rests on the checksums of the other files.
+        """
+        card = asdict(replace(self, facts={}, version=None))
+        text = json.dumps(card, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def text(self) -> str:
+        """The card: canonical JSON."""
+        return json.dumps(asdict(self), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+
     def write(self, folder: str | Path) -> Release:
         """Write the card into `folder`, beside the files it is to vouch for, checksums computed.
 
@@ -108,14 +125,14 @@ class Release:
         folder = Path(folder)
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         files = {path.relative_to(folder).as_posix(): path for path in paths}
-        files.pop(CARD, None)
+        for name in (CARD, MANIFEST):
+            files.pop(name, None)
         for name in (MODEL, TOKENIZER):
             if name not in files:
                 raise BadInput(f"{folder}: {name} is missing; put it there before {CARD}")
         written = replace(self, files={name: _sha256(path) for name, path in files.items()})
-        text = json.dumps(asdict(written), sort_keys=True, indent=2, ensure_ascii=False)
         draft = folder / f"{CARD}.draft"
-        draft.write_text(text + "\n", encoding="utf-8")
+        draft.write_text(written.text, encoding="utf-8")
         os.replace(draft, folder / CARD)
         return written
 
@@ -123,10 +140,13 @@ class Release:
 def verify(folder: str | Path) -> Release:
     """Read the release in `folder` and compare every file with its checksum.
 
-    Raises BadInput naming the first file that is missing or is not the one that was released.
+    The card vouches for the other files; for the card, if the release was published, the manifest
+    beside it. Raises BadInput naming the first file that is missing or is not the one that was
+    released.
     """
     folder = Path(folder)
     release = Release.read(folder)
+    _verify_card(folder)
     for name in (MODEL, TOKENIZER):
         if name not in release.files:
             raise BadInput(f"{folder / CARD}: files: it has no checksum for {name}")
@@ -140,6 +160,21 @@ def verify(folder: str | Path) -> Release:
                 "fetch the release again"
             )
     return release
+
+
+def _verify_card(folder: Path) -> None:
+    path = folder / MANIFEST
+    if not path.is_file():
+        return
+    try:
+        digest = json.loads(path.read_text(encoding="utf-8"))["files"][CARD]["sha256"]
+    except (ValueError, KeyError, TypeError):
+        raise BadInput(f"{path} is not a manifest: it has no checksum for {CARD}") from None
+    if _sha256(folder / CARD) != digest:
+        raise BadInput(
+            f"{folder / CARD} is not the card that was published: its sha256 is not the one in "
+            f"{MANIFEST}; fetch the release again"
+        )
 
 
 _KINDS: dict[str, tuple[type, ...]] = {

@@ -1,20 +1,43 @@
-"""Fetching a release from a bucket: whole and verified, or not at all."""
+"""Finding a release in a folder, a bucket or a registry: whole and verified, or not at all.
+
+Only the standard library is imported here, and boto3 when a bucket is asked.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tasks.inference.release import CARD, verify
 from tasks.stage.errors import BadInput, StageError, Unavailable
 
+ALIASES = "aliases.json"
+"""Lies beside a registry's versions and says which of them an alias stands for now."""
+
+
+def find_release(source: str | Path) -> Path:
+    """The folder of the release that a folder, an `s3://` URI or an alias in either stands for.
+
+    An alias is followed once, here: what it points at later changes nothing for who has loaded.
+    """
+    if str(source).startswith("s3://"):
+        return fetch_release(str(source))
+    folder = Path(source)
+    if (folder / CARD).is_file() or not (folder.parent / ALIASES).is_file():
+        return folder
+    record = (folder.parent / ALIASES).read_bytes()
+    return folder.parent / version_of(folder.name, record, str(source))
+
 
 def fetch_release(uri: str) -> Path:
-    """A verified local copy of the release below `s3://bucket/prefix`.
+    """A verified local copy of the release (or of the alias's release) at `s3://bucket/prefix`.
 
     It stays in the user's cache folder under its card's checksum, so that the next start of the
     same release downloads the card alone. Raises BadInput when the URI holds no release or a file
@@ -24,10 +47,17 @@ def fetch_release(uri: str) -> Path:
     from botocore.exceptions import BotoCoreError, ClientError
 
     bucket, _, prefix = uri.removeprefix("s3://").strip("/").partition("/")
-    prefix = f"{prefix}/" if prefix else ""
     try:
         client = boto3.Session().client("s3")  # the default session would keep old keys
-        card: bytes = client.get_object(Bucket=bucket, Key=prefix + CARD)["Body"].read()
+
+        def get(key: str) -> bytes | None:
+            try:
+                content: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+            except client.exceptions.NoSuchKey:
+                return None
+            return content
+
+        prefix, card = _located(uri, prefix, get)
         target = _cache() / hashlib.sha256(card).hexdigest()[:32]
         if not target.is_dir():
             _download(client, bucket, prefix, target)
@@ -36,6 +66,36 @@ def fetch_release(uri: str) -> Path:
         raise _explained(uri, error) from None
     except BotoCoreError as error:
         raise Unavailable(f"{uri} can't be read: {' '.join(str(error).split())}") from None
+
+
+def version_of(alias: str, record: bytes, uri: str) -> str:
+    """The version that `aliases.json` says `alias` stands for; raises BadInput when it doesn't."""
+    try:
+        aliases = json.loads(record)["aliases"]
+        version = aliases.get(alias)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise BadInput(f"{uri}: {ALIASES} beside it is broken") from None
+    if version is None:
+        known = ", ".join(sorted(aliases)) or "none yet"
+        raise BadInput(f"{uri}: there is no such version or alias; aliases are {known}")
+    if not re.fullmatch(r"v\d+\.\d+\.\d+", str(version)):
+        raise BadInput(f"{uri}: {ALIASES} beside it points at {version!r}, which is no version")
+    return str(version)
+
+
+def _located(uri: str, prefix: str, get: Callable[[str], bytes | None]) -> tuple[str, bytes]:
+    """The prefix, with a slash at its end, below which the release lies, and its card."""
+    room, _, alias = prefix.rpartition("/")
+    room = f"{room}/" if room else ""
+    place = f"{prefix}/" if prefix else ""
+    card = get(place + CARD)
+    record = None if card else get(room + ALIASES)
+    if record is not None:
+        place = f"{room}{version_of(alias, record, uri)}/"
+        card = get(place + CARD)
+    if card is None:
+        raise BadInput(f"{uri} holds no release: there is no {CARD} below it")
+    return place, card
 
 
 def _download(client: Any, bucket: str, prefix: str, target: Path) -> None:

@@ -26,7 +26,8 @@ class Process:
     A process of its own gives each contender its own start-up time, peak memory and thread pools;
     it is a new interpreter, not a fork, so that it inherits nothing from the parent. It dies with
     the parent. Raises BadInput when the contender can't be loaded, StageError with the child's
-    traceback when it breaks, Unavailable when something kills it.
+    traceback when it breaks, Unavailable when something kills it; the error's findings name it as
+    `contender`.
     """
 
     def __init__(self, contender: Contender, first: Text) -> None:
@@ -101,9 +102,10 @@ class Process:
         if outcome == "done":
             return content
         explained, trace = content
+        name = self.contender.name
         if explained:
-            raise BadInput(f"{self.contender.name} can't be measured: {explained}")
-        raise StageError(f"{self.contender.name} broke while it was measured:\n{trace}")
+            raise BadInput(f"{name} can't be measured: {explained}", {"contender": name})
+        raise StageError(f"{name} broke while it was measured:\n{trace}", {"contender": name})
 
     def _gone(self) -> StageError:
         code = self._child.wait()
@@ -111,9 +113,13 @@ class Process:
         if code < 0:
             return Unavailable(
                 f"{name}: its process was killed ({signal.Signals(-code).name}) while it was "
-                f"measured: look whether memory ran out, then run again{self._last_words()}"
+                f"measured: look whether memory ran out, then run again{self._last_words()}",
+                {"contender": name},
             )
-        return StageError(f"{name}: its process ended with exit code {code}{self._last_words()}")
+        return StageError(
+            f"{name}: its process ended with exit code {code}{self._last_words()}",
+            {"contender": name},
+        )
 
     def _last_words(self) -> str:
         self._stderr.seek(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tqdm import tqdm
@@ -23,6 +23,8 @@ class Plan:
     single: int
     batch: int
     seed: int
+    throughput: bool = True
+    """Whether it is measured at all: it takes far longer than the latency."""
 
 
 @dataclass(frozen=True)
@@ -40,18 +42,24 @@ class Measurement:
 
 
 def measure(
-    contenders: Sequence[Contender], validation: Sequence[Text], test: Sequence[Text], plan: Plan
+    contenders: Sequence[Contender],
+    validation: Sequence[Text],
+    test: Sequence[Text],
+    plan: Plan,
+    title: str = "benchmark",
 ) -> tuple[list[Measurement], float]:
-    """Measure all contenders on the same texts, interleaved; progress goes to stderr.
+    """Measure all contenders on the same texts, interleaved; progress goes to stderr as `title`'s.
 
     Returns what was found, in the contenders' order, and the share of the machine's cores (0 to 1)
     that other programs took while latency and throughput were measured.
     """
-    with _started(contenders, test[0]) as processes:
-        answers = _answers(processes, validation, test, plan.batch)
+    with _started(contenders, test[0], title) as processes:
+        answers = _answers(processes, validation, test, plan.batch, title)
         turns = schedule(list(processes), test, plan.rounds, plan.single, plan.seed)
+        if not plan.throughput:
+            turns = [replace(turn, together=[]) for turn in turns]
         others = Others([process.pid for process in processes.values()])
-        bar = tqdm(turns, "benchmark: rounds", unit=" turns")
+        bar = tqdm(turns, f"{title}: rounds", unit=" turns")
 
         def show(turn: Turn) -> None:
             bar.set_postfix_str(f"round {turn.round + 1}/{plan.rounds}, {turn.name}")
@@ -72,21 +80,27 @@ def measure(
 
 
 @contextmanager
-def _started(contenders: Sequence[Contender], first: Text) -> Iterator[dict[str, Process]]:
+def _started(
+    contenders: Sequence[Contender], first: Text, title: str
+) -> Iterator[dict[str, Process]]:
     """A process each. Every one starts twice: only the second time are its files in memory."""
     with ExitStack() as stack:
         processes = {}
-        for contender in tqdm(contenders, "benchmark: starts", unit=" contenders"):
+        for contender in tqdm(contenders, f"{title}: starts", unit=" contenders"):
             Process(contender, first).close()
             processes[contender.name] = stack.enter_context(Process(contender, first))
         yield processes
 
 
 def _answers(
-    processes: dict[str, Process], validation: Sequence[Text], test: Sequence[Text], batch: int
+    processes: dict[str, Process],
+    validation: Sequence[Text],
+    test: Sequence[Text],
+    batch: int,
+    title: str,
 ) -> dict[str, tuple[list[Answer], list[Answer]]]:
     """Everybody's answers to everything, which warms everybody up as well."""
-    bar = tqdm(processes.items(), "benchmark: accuracy", unit=" contenders")
+    bar = tqdm(processes.items(), f"{title}: accuracy", unit=" contenders")
     return {
         name: (process.together(validation, batch)[1], process.together(test, batch)[1])
         for name, process in bar

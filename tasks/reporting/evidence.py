@@ -6,11 +6,14 @@ import csv
 import json
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from tasks.inference.release import Release
+from tasks.stage.errors import BadInput
 
 STAGES = ("snapshot", "ingest", "validate", "finetune", "prune", "export", "benchmark")
 REPORTS = Path("reports")
@@ -45,6 +48,8 @@ class Evidence:
     """Everything that the page is made from; what is not there is empty."""
 
     stages: dict[str, Stage]
+    gate: Stage
+    """What came after the graph: the verdict, `outdated` when it is about another release."""
     curves: dict[str, list[dict[str, str]]]
     """Rows of reports/plots/NAME.csv, by name."""
     params: dict[str, Any]
@@ -68,14 +73,16 @@ class Evidence:
 
 def read_evidence(root: Path = Path(".")) -> Evidence:
     """Read what is there in the workspace `root`; nothing missing or broken is an error."""
-    release = _json(root / "models/release/release.json")
+    release = mapping(_json(root / "models/release/release.json"))
+    stages = {stage.name: stage for stage in _stages(root)}
     return Evidence(
-        stages={stage.name: stage for stage in _stages(root)},
+        stages=stages,
+        gate=_gate(root, stages["benchmark"], release),
         curves={name: _rows(root / REPORTS / "plots" / f"{name}.csv") for name in STAGES},
         params=_yaml(root / "params.yaml"),
         base=mapping(_json(root / "models/base.json")),
         snapshot=mapping(_json(root / "data/snapshot.json")),
-        release=mapping(release),
+        release=release,
         documents=(root / DOCUMENTS).is_file(),
         revision=_revision(root),
         lock=_digest(root / "dvc.lock"),
@@ -95,18 +102,35 @@ def records(value: Any) -> list[dict[str, Any]]:
 def _stages(root: Path) -> Iterator[Stage]:
     outdated = False
     for name in STAGES:
-        found = _json(root / REPORTS / f"{name}.json")
-        report = mapping(found)
-        state = _state(report, found)
-        yield Stage(
-            name=name,
-            state=state,
-            report=report,
-            timing=mapping(_json(root / REPORTS / f"{name}.timing.json")),
-            reason=_reason(name, state, report),
-            outdated=outdated and state != "not run",
-        )
-        outdated = outdated or state != "ok"
+        stage = _stage(root, name, outdated)
+        yield stage
+        outdated = outdated or not stage.ok
+
+
+def _stage(root: Path, name: str, outdated: bool) -> Stage:
+    found = _json(root / REPORTS / f"{name}.json")
+    report = mapping(found)
+    state = _state(report, found)
+    return Stage(
+        name=name,
+        state=state,
+        report=report,
+        timing=mapping(_json(root / REPORTS / f"{name}.timing.json")),
+        reason=_reason(name, state, report),
+        outdated=outdated and state != "not run",
+    )
+
+
+def _gate(root: Path, last: Stage, release: dict[str, Any]) -> Stage:
+    """The gate's report; of an earlier run when it judged another release than the one here."""
+    gate = _stage(root, "gate", outdated=last.outdated or not last.ok)
+    judged = mapping(gate.report.get("candidate")).get("digest")
+    if gate.outdated or judged is None or not release:
+        return gate
+    try:
+        return replace(gate, outdated=judged != Release.of(release).digest)
+    except BadInput:
+        return replace(gate, outdated=True)
 
 
 def _state(report: dict[str, Any], found: Any) -> str:

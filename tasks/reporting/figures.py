@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,8 +19,9 @@ from tasks.reporting.charts import (
     scatter,
 )
 from tasks.reporting.evidence import Evidence, mapping, records
+from tasks.reporting.forest import Change, forest
 from tasks.reporting.measured import Contender, contenders, pareto
-from tasks.reporting.wording import count, decimal, layers, percent, significant
+from tasks.reporting.wording import count, decimal, known, layers, percent, points, significant
 
 WIDE, NARROW = 780, 350
 """Units across on a wide and on a narrow screen: text is drawn about as large as written."""
@@ -158,6 +159,38 @@ def confusion(evidence: Evidence) -> Markup | None:
         return heat(found["counts"], names, label, min(width, 620))
 
     return twice(draw)
+
+
+def changes(evidence: Evidence) -> Markup | None:
+    """What the gate found changed: on the whole, and slice by slice."""
+    found = [_change(name, row) for name, row in _compared(evidence.gate.report)]
+    if not found:
+        return None
+    x = Axis("change in points of accuracy; right is better")
+    label = f"Change against production in {len(found)} parts of the test split"
+    return twice(lambda width: forest(found, x, label, width))
+
+
+def _compared(report: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each comparison under its name, with the points that may be lost where the gate says so."""
+    checks = {check.get("name"): check for check in records(report.get("checks"))}
+    whole = (("change", "champion", "drop, points"), ("total", "best", "total drop, points"))
+    for key, rival, name in whole:
+        row, version = mapping(report.get(key)), mapping(report.get(rival)).get("version")
+        check = mapping(checks.get(name))
+        if row and version:
+            yield f"all, against {version}", row | {at: check.get(at) for at in ("limit", "ok")}
+    for row in records(report.get("slices")):
+        if row.get("p_corrected") is not None:
+            yield f"{row.get('kind')} {row.get('value')}", row
+
+
+def _change(name: str, row: dict[str, Any]) -> Change:
+    low, high = row["drop_interval"]
+    limit = known(row.get("limit"))
+    said = f"{name}: {points(row['drop'])} points on {count(row['texts'])} texts"
+    least = None if limit is None else -limit
+    return Change(name, -row["drop"], -high, -low, least, bool(row.get("ok")), said)
 
 
 def _pairs(rows: Any, key: str) -> Sequence[tuple[float, float]]:

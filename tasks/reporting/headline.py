@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tasks.reporting.evidence import Evidence
+from tasks.reporting.evidence import Evidence, Stage, mapping
 from tasks.reporting.measured import Contender, contenders, depth
 from tasks.reporting.wording import decimal, percent, plain, points, significant, times, unit
 
@@ -37,16 +37,38 @@ def headline(evidence: Evidence) -> Headline:
         chosen, baseline = _pair(evidence)
         if chosen is None or baseline is None:
             return Headline("open", "Every stage came through; none chose a release.", None, [])
-        return Headline(
-            "good", _verdict(evidence, chosen, baseline), None, _tiles(evidence, chosen, baseline)
-        )
+        mood, sentence, reason = _judged(evidence, _verdict(evidence, chosen, baseline))
+        return Headline(mood, sentence, reason, _tiles(evidence, chosen, baseline))
     if trouble.state == "not run":
         sentence = f"Not finished: {trouble.name} has not run to its end."
         return Headline("open", sentence, "Go on with: nightshift run", [])
     if trouble.state == "unreadable":
         return Headline("bad", f"The report of {trouble.name} can't be read.", trouble.reason, [])
-    word = "stopped the run" if trouble.state == "stopped" else "failed"
-    return Headline("bad", f"{trouble.name} {word}: no new release.", trouble.reason, [])
+    said = f"{trouble.name} {_word(trouble)}: no new release."
+    return Headline("bad", said, trouble.reason, [])
+
+
+def _judged(evidence: Evidence, sentence: str) -> tuple[str, str, str | None]:
+    """Mood, sentence and reason, once the gate has had its say."""
+    gate = evidence.gate
+    verdict = gate.report.get("verdict")
+    if gate.state == "not run" or gate.outdated:
+        return "good", sentence, None
+    if not gate.ok:
+        return "bad", f"gate {_word(gate)}: nothing is published.", gate.reason
+    serving = mapping(gate.report.get("champion")).get("version")
+    reasons = gate.report.get("reasons")
+    said = "\n".join(str(each) for each in reasons) if isinstance(reasons, list) else None
+    if verdict == "refused":
+        stays = f"{serving} stays in production" if serving else "nothing is published"
+        return "bad", f"Refused by the gate: {stays}.", said
+    if verdict == "nothing new":
+        return "open", f"Nothing new: {serving or 'the same model'} stays in production.", said
+    return "good", sentence, None
+
+
+def _word(stage: Stage) -> str:
+    return {"stopped": "stopped the run", "failed": "failed"}.get(stage.state, "can't be read")
 
 
 def _pair(evidence: Evidence) -> tuple[Contender | None, Contender | None]:

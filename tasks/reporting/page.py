@@ -50,10 +50,12 @@ def _content(evidence: Evidence) -> dict[str, Any]:
     stages = evidence.stages
     levels = records(stages["prune"].report.get("levels"))
     timed = {name: known(stages[name].timing.get("seconds")) for name in STAGES}
+    after = {"gate": evidence.gate} if evidence.gate.state != "not run" else {}
     return {
         "evidence": evidence,
         "headline": headline(evidence),
         "stages": stages,
+        "shown": stages | after,
         "figures": figures,
         "contenders": measured.contenders(evidence),
         "steps": measured.steps(evidence),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tasks.inference.release import CARD, MODEL, TOKENIZER, Release, Session, verify
+from tasks.inference.release import CARD, MANIFEST, MODEL, TOKENIZER, Release, Session, verify
 from tasks.stage.errors import BadInput
 
 RELEASE = Release(
@@ -49,6 +50,32 @@ def test_writing_again_changes_nothing(folder: Path) -> None:
     Release.read(folder).write(folder)
 
     assert (folder / CARD).read_bytes() == before
+
+
+def test_a_digest_says_what_a_release_is_not_what_was_measured_on_it(folder: Path) -> None:
+    written = RELEASE.write(folder)
+
+    assert len(written.digest) == 64
+    assert Release.read(folder).digest == written.digest
+    assert replace(written, facts={"accuracy": 0.9}, version="v1.0.0").digest == written.digest
+    assert replace(written, labels=("good", "bad")).digest != written.digest
+    (folder / MODEL).write_bytes(b"another graph")
+    assert RELEASE.write(folder).digest != written.digest
+
+
+def test_a_manifest_vouches_for_the_card(folder: Path) -> None:
+    RELEASE.write(folder)
+    digest = hashlib.sha256((folder / CARD).read_bytes()).hexdigest()
+    manifest = folder / MANIFEST
+    manifest.write_text(json.dumps({"files": {CARD: {"sha256": digest}}}))
+    verify(folder)
+
+    change(folder, max_length=64)
+    with pytest.raises(BadInput, match=r"release\.json is not the card that was published"):
+        verify(folder)
+    manifest.write_text("{}")
+    with pytest.raises(BadInput, match=r"manifest\.json is not a manifest"):
+        verify(folder)
 
 
 def test_a_card_vouches_for_files_that_are_there(folder: Path) -> None:
