@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tasks.stage.errors import StageError
+from tasks.handover import commands as handover
+from tasks.registry import commands as registry
+from tasks.stage.console import command
 
 app = typer.Typer(
     help="From labelled text to a small, fast, proven model.",
@@ -21,18 +21,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(handover.app)
+app.add_typer(registry.app)
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 RELEASE = Path("models/release")
-
-
-@contextmanager
-def _clear_errors() -> Iterator[None]:
-    """A foreseen error is one line on stderr and exit code 1."""
-    try:
-        yield
-    except StageError as error:
-        print(f"nightshift: {error}", file=sys.stderr)
-        raise typer.Exit(1) from None
 
 
 @app.command()
@@ -49,7 +42,7 @@ def run(
     from tasks.params.schema import Params
     from tasks.reporting.summary import print_summary
 
-    with _clear_errors():
+    with command():
         Params.load()
         code = _repro([*(stages or []), *(["--force"] if force else [])])
         _write_report()
@@ -75,7 +68,7 @@ def _write_report() -> Path:
 @app.command()
 def report() -> None:
     """Write reports/index.html from what the stages reported."""
-    with _clear_errors():
+    with command():
         print(_write_report().resolve().as_uri())
 
 
@@ -85,7 +78,7 @@ def plan(as_json: Json = False) -> None:
     from tasks.params.schema import Params
     from tasks.reporting.machine import describe_plan, print_plan
 
-    with _clear_errors():
+    with command():
         found = describe_plan(Params.load())
     print(json.dumps(found, indent=2)) if as_json else print_plan(found)
 
@@ -106,7 +99,7 @@ def predict(
     if texts and file:
         raise typer.BadParameter("give texts or --file, not both")
     lines = texts or [line.rstrip("\r\n") for line in (file or sys.stdin)]
-    with _clear_errors():
+    with command():
         predictor = Predictor.load(release)
         for text, found in zip(lines, predictor(lines), strict=True):
             if as_json:
@@ -126,7 +119,7 @@ def sample(
     """Write a sample as one CSV: the form that data of your own may have."""
     from tasks.sources.samples import sample_csv
 
-    with _clear_errors():
+    with command():
         sample_csv(name, target, rows)
     print(f"{target}: written; set ingest.source to it in params.yaml")
 

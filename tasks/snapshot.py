@@ -11,14 +11,16 @@ from tasks.data.formats import FORMATS, format_of
 from tasks.params.ingest import GivenSplits, Ingest
 from tasks.params.schema import Params
 from tasks.params.snapshot import Snapshot
+from tasks.registry.aliases import PRODUCTION, production
 from tasks.sources.partitions import partition_date, up_to
 from tasks.sources.pretrained import pin_model
-from tasks.sources.reference import pin_reference
+from tasks.sources.reference import CARD, NOTHING, pin_card, pin_reference
 from tasks.sources.resolve import resolve
 from tasks.sources.source import Pinned
 from tasks.stage.errors import BadInput
 from tasks.stage.outputs import write_json
 from tasks.stage.run import run_stage
+from tasks.store.store import open_store
 
 DATA = Path("data/snapshot.json")
 BASE = Path("models/base.json")
@@ -33,10 +35,26 @@ def snapshot(section: Snapshot) -> dict[str, Any]:
     params = Params.load()
     pinned = [pin_data(*wanted, section.data_date) for wanted in _wanted(params.ingest)]
     base = pin_model(params.finetune.model)
-    write_json(REFERENCE, pin_reference(section.reference))
+    write_json(REFERENCE, reference(section.reference, params.publish.name))
     write_json(BASE, base)
     write_json(DATA, {"sources": [data.to_json() for data in pinned]})
     return _findings(pinned, base)
+
+
+def reference(wanted: str | None, name: str) -> dict[str, Any]:
+    """What `snapshot.reference` names: the version of the model `name` that serves, or a release.
+
+    Nulls when nothing serves yet. Raises BadInput for a folder that is no release.
+    """
+    if wanted is None:
+        return NOTHING
+    if wanted != PRODUCTION:
+        return pin_reference(wanted)
+    store = open_store()
+    version = production(store, name)
+    key = f"registry/{name}/{version}/{CARD}"
+    card = store.read(key) if version else None
+    return pin_card(card.content, f"{store.url}/{key}") if card else NOTHING
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,171 @@
+"""One stage of one run on this worker, which shares nothing with the others but the store.
+
+    a fresh scratch folder with the run's code, parameters and a `dvc.lock` of what this run and the
+    last one recorded → pull this stage's inputs, and hold each against what its producer recorded →
+    `dvc repro --single-item --allow-missing` → push what is new → record it
+
+Each step is what makes the next one safe; see docs/handover.md.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+from tasks.handover.checkpoints import Checkpoints
+from tasks.handover.dvc import Say, run_dvc
+from tasks.handover.environment import check_environment
+from tasks.handover.run import Record, Run, set_latest
+from tasks.handover.workspace import Workspace, workspace
+from tasks.stage.errors import BadInput, StageError, Unavailable, as_stage_error
+from tasks.stage.outputs import read_json
+
+REPORTS = Path("reports")
+TIMING = ".timing.json"
+
+
+def work(run: Run, stage: str, say: Say, force: bool = False) -> Record:
+    """Bring `stage` of `run` up to date on this machine; what it came to is recorded and returned.
+
+    A stage that fails is recorded with its own report's reason; raises the StageError that says
+    whether a retry may pass. A stage that need not run is carried forward from the last run, unless
+    `force`.
+    """
+    started = time.monotonic()
+    mine = run.claim(stage)
+    with workspace(run, stage, say) as place, _logged(place, mine) as loud:
+        try:
+            done = _bring_up_to_date(replace(place, say=loud), stage, mine, force)
+        except BaseException as error:
+            known = _known(error, stage)
+            _record_failure(run, place, mine, known, time.monotonic() - started)
+            raise known from error
+        outcome = replace(done, seconds=round(time.monotonic() - started, 3))
+        run.finish(mine, outcome)
+        _hand_over(place, outcome)
+    _mark_if_whole(run, place)
+    return outcome
+
+
+def _bring_up_to_date(place: Workspace, stage: str, mine: Record, force: bool) -> Record:
+    run = place.run
+    check_environment(place.folder)
+    entries = run.lock(place.graph.before(stage))
+    own = mine.entry or run.base_entries().get(stage)
+    place.write_lock(entries | ({stage: own} if own else {}))
+    place.pull(place.graph.inputs(stage), entries)
+    _fetch_timings(place, stage)
+    with Checkpoints(run, stage, place.folder, place.say) as checkpoints:
+        arguments = ["repro", "--single-item", "--allow-missing", stage]
+        arguments += ["--force", "--no-run-cache"] if force else []
+        code = run_dvc(place.folder, run.store.url, place.say, *arguments)
+        if code:
+            raise _why(place, stage, code)
+    entry = place.entry(stage)
+    ran = (place.folder / REPORTS / f"{stage}{TIMING}").is_file()
+    if entry is None:
+        raise StageError(f"{stage}: DVC left no entry in dvc.lock")
+    if ran or entry != own:
+        place.push(stage)
+    checkpoints.forget()
+    return replace(mine, status="ok", ran=ran, entry=entry)
+
+
+def _fetch_timings(place: Workspace, stage: str) -> None:
+    """How long the stages before it took, which `benchmark` adds up; no stage depends on them."""
+    for key in place.run.store.keys(place.run.key("reports/")):
+        if key.endswith(TIMING) and Path(key).name != f"{stage}{TIMING}":
+            place.run.store.download(key, place.folder / REPORTS / Path(key).name)
+
+
+def _known(error: BaseException, stage: str) -> StageError:
+    if not isinstance(error, Exception):
+        return Unavailable(f"{stage} was interrupted ({type(error).__name__})")
+    return as_stage_error(error) or StageError(f"{type(error).__name__}: {error}")
+
+
+def _why(place: Workspace, stage: str, code: int) -> StageError:
+    """The stage's own report says what DVC's exit code does not."""
+    path = place.folder / REPORTS / f"{stage}.json"
+    try:
+        report: dict[str, Any] = read_json(path)
+    except (OSError, ValueError):
+        return Unavailable(
+            f"{stage} ended without a report (dvc: exit code {code}): it was killed, or could not "
+            "start; its log says more"
+        )
+    kind = Unavailable if report.get("retryable") else BadInput
+    if report.get("status") == "failed" and not report.get("retryable"):
+        kind = StageError
+    return kind(str(report.get("reason")))
+
+
+def _hand_over(place: Workspace, outcome: Record) -> None:
+    """Put the stage's reports into the run's folder; a skipped stage's come from the store."""
+    stage, run = outcome.stage, place.run
+    if not outcome.ran and outcome.entry:
+        reports = [
+            out["path"] for out in outcome.entry["outs"] if out["path"].startswith("reports/")
+        ]
+        place.pull(reports, {stage: outcome.entry})
+        base = run.facts().get("base")
+        if base:
+            _carry_timing(run, base, stage)
+    _upload_reports(run, place, stage)
+
+
+def _upload_reports(run: Run, place: Workspace, stage: str) -> None:
+    for path in (place.folder / REPORTS).glob(f"*{TIMING}"):
+        if path.name != f"{stage}{TIMING}":
+            path.unlink()
+    run.upload(place.folder / REPORTS, "reports")
+
+
+def _carry_timing(run: Run, base: str, stage: str) -> None:
+    name = f"reports/{stage}{TIMING}"
+    found = run.store.read(Run(run.store, base).key(name))
+    if found is not None:
+        run.store.write(run.key(name), found.content)
+
+
+def _record_failure(
+    run: Run, place: Workspace, mine: Record, error: StageError, seconds: float
+) -> None:
+    try:
+        outcome = replace(mine, status=error.status, retryable=error.retryable, reason=str(error))
+        run.finish(mine, replace(outcome, seconds=round(seconds, 3)))
+        _upload_reports(run, place, mine.stage)
+    except (StageError, OSError) as problem:
+        place.say(f"the failure of {mine.stage} could not be recorded: {problem}")
+
+
+def _mark_if_whole(run: Run, place: Workspace) -> None:
+    """The run whose graph came through is what the next one starts from; one for a day long past
+    is not."""
+    records = [run.record(stage) for stage in place.graph.stages]
+    if run.facts().get("data_date") is None and all(r and r.status == "ok" for r in records):
+        set_latest(run)
+
+
+@contextmanager
+def _logged(place: Workspace, mine: Record) -> Iterator[Say]:
+    """Everything said goes to the person and to a log in the run's folder."""
+    path = place.folder / f"{mine.stage}-{mine.attempt}.log"
+    with open(path, "w", encoding="utf-8") as file:
+        try:
+            yield lambda line: _say_both(line, file, place.say)
+        finally:
+            file.flush()
+            try:
+                place.run.store.upload(path, place.run.key(f"logs/{path.name}"))
+            except StageError as error:
+                place.say(f"the log could not be kept: {error}")
+
+
+def _say_both(line: str, file: IO[str], say: Say) -> None:
+    file.write(line + "\n")
+    say(line)
