@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: run test setup clean
+.PHONY: run test test-airflow airflow s3 week setup clean
 
 run: $(READY)            ## the whole graph on the sample, and its report
 	@$(BIN)/nightshift run
@@ -14,6 +14,18 @@ test: $(READY)           ## format, lint, types and tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=2 $(BIN)/python -m pytest
+
+airflow: $(READY)        ## Airflow on 127.0.0.1:8080 with the DAG nightly_retraining; Ctrl-C stops it
+	@$(BIN)/python -m infra.airflow.up --port $(or $(PORT),8080)
+
+test-airflow: $(READY)   ## nights on two workers, a real Airflow by REST and in a browser (chromium)
+	OMP_NUM_THREADS=2 $(BIN)/python -m pytest -m slow
+
+s3: $(READY)             ## an S3 server on this machine, for development
+	@$(BIN)/python -m infra.s3
+
+week: $(READY)           ## seven nights in a row, to watch: a quarter of an hour
+	@$(BIN)/python -m tests.week
 
 setup: $(READY)          ## only the environment
 

@@ -3,6 +3,7 @@
     .venv/bin/python -m tests.proofs salts        the release over three splits of the sample
     .venv/bin/python -m tests.proofs processes    one process against two, over three seeds
     .venv/bin/python -m tests.proofs newsgroups   data of one's own: 20 classes, three lines changed
+    .venv/bin/python -m tests.proofs overhead     a stage on a worker against plain `dvc repro`
 
 Every run works in a fresh clone of the last commit, below .nightshift/proofs.
 """
@@ -124,6 +125,38 @@ def newsgroups(rows: int = 4000) -> None:
         f"{100 * found['tfidf']['accuracy']:.2f} %, "
         f"{found['release']['speedup']:.1f}x, {seconds:.0f} s"
     )
+
+
+@app.command()
+def overhead(rounds: int = 3) -> None:
+    """Every stage of the tiny project by plain `dvc repro` and as a worker does it, by turns."""
+    from statistics import median
+
+    from tests.handover.project import Worker
+    from tests.made import make_tiny_model, opinions, write_csv
+    from tests.test_end_to_end import STAGES, project
+
+    home = FOLDER / "overhead"
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    source = write_csv(home / "mine.csv", opinions(), ("review", "verdict"))
+    laptop = home / "project"
+    laptop.mkdir()
+    project(laptop, make_tiny_model(home / "model"), source)
+    worker = Worker(home / "worker", str(home / "store"), laptop)
+    plain: dict[str, list[float]] = {}
+    handed: dict[str, list[float]] = {}
+    for number in range(rounds):
+        worker("prepare", "--run", f"round-{number}")
+        for stage in STAGES:
+            arguments = ["dvc", "repro", "--single-item", "--force", "--quiet", stage]
+            plain.setdefault(stage, []).append(run(laptop, *arguments))
+            started = time.monotonic()
+            worker("stage", stage, "--run", f"round-{number}", "--force")
+            handed.setdefault(stage, []).append(time.monotonic() - started)
+    for stage in STAGES:
+        one, other = median(plain[stage]), median(handed[stage])
+        print(f"PROOF {stage}: plain {one:.1f} s, on a worker {other:.1f} s: {other - one:+.1f} s")
 
 
 if __name__ == "__main__":

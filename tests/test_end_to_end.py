@@ -35,7 +35,7 @@ SMALL: dict[str, dict[str, Any]] = {
 def project(folder: Path, model: Path, source: Path) -> Path:
     """A fresh clone of the project, its parameters set to something small."""
     shutil.copytree(ROOT / "tasks", folder / "tasks", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", "requirements.lock", ".dvcignore"):
+    for name in ("dvc.yaml", "requirements.lock", "pyproject.toml", ".dvcignore"):
         shutil.copy(ROOT / name, folder / name)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     for section, values in SMALL.items():

@@ -151,3 +151,27 @@ def test_it_starts_quickly_without_the_heavy_libraries() -> None:
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_without_a_version_in_production_there_is_no_reference(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NIGHTSHIFT_STORE", str(tmp_path / "store"))
+    pinned()
+    reference = json.loads(Path("data/reference.json").read_text())
+    assert reference == {"labels": None, "version": None, "sha256": None}
+
+
+def test_the_version_in_production_is_the_reference(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NIGHTSHIFT_STORE", str(tmp_path / "store"))
+    room = tmp_path / "store/registry/reviews"
+    (room / "v1.3.0").mkdir(parents=True)
+    card = json.dumps({"labels": ["b", "a"], "version": "v1.3.0"})
+    (room / "v1.3.0/release.json").write_text(card)
+    record = {"aliases": {"production": "v1.3.0"}, "history": [], "revoked": {}}
+    (room / "aliases.json").write_text(json.dumps(record))
+    pinned()
+    reference = json.loads(Path("data/reference.json").read_text())
+    assert (reference["labels"], reference["version"]) == (["a", "b"], "v1.3.0")

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from tasks.handover.tree import Tree
 from tasks.stage.errors import Unavailable
+from tasks.stage.tree import Tree
 from tasks.store.store import VARIABLE, Store
 
 CHILD = Path(__file__).with_name("dvc_child.py")

@@ -98,10 +98,10 @@ def _why(place: Workspace, stage: str, code: int) -> StageError:
             f"{stage} ended without a report (dvc: exit code {code}): it was killed, or could not "
             "start; its log says more"
         )
-    kind = Unavailable if report.get("retryable") else BadInput
-    if report.get("status") == "failed" and not report.get("retryable"):
-        kind = StageError
-    return kind(str(report.get("reason")))
+    reason = str(report.get("reason"))
+    if report.get("retryable"):
+        return Unavailable(reason)
+    return BadInput(reason) if report.get("status") == "stopped" else StageError(reason)
 
 
 def _hand_over(place: Workspace, outcome: Record) -> None:

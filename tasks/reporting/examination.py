@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+import uuid
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -144,6 +145,25 @@ def check_s3() -> Finding:
     return True, f"credentials there, endpoint {end}", ""
 
 
+def check_store() -> Finding:
+    """Whether the store answers, can be written, and decides races between two writers."""
+    from tasks.store.store import open_store
+
+    key = f"registry/.probe-{uuid.uuid4().hex}"
+    advice = "set NIGHTSHIFT_STORE to a folder or s3://bucket/prefix that may be written"
+    try:
+        store = open_store(patience=0)
+        once, again = store.create(key, b"1"), store.create(key, b"2")
+        store.delete(key)
+    except (StageError, OSError) as error:
+        return False, str(error), advice
+    if not once or again:
+        return False, f"{store.url} lets two writers win", advice
+    if not getattr(store, "atomic", True):
+        return True, f"{store.url}: not atomic: let one process publish at a time", ""
+    return True, f"{store.url} can be written and decides races", ""
+
+
 def free_memory() -> int:
     """Bytes free, within the limit of the container if there is one."""
     free = psutil.virtual_memory().available
@@ -164,6 +184,7 @@ CHECKS: dict[str, Check] = {
     "disk": check_disk,
     "memory": check_memory,
     "s3": check_s3,
+    "store": check_store,
 }
 
 

@@ -13,6 +13,8 @@ import time
 
 import psutil
 
+from tasks.stage.tree import is_alive
+
 SECONDS_BETWEEN_LOOKS = 0.5
 SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish"}
 
@@ -41,7 +43,7 @@ def started_by_hand() -> bool:
 
 def check() -> None:
     """Leave at once if the watched process is gone: called before an output gets its name."""
-    if _watched is not None and not _is_alive(_watched):
+    if _watched is not None and not is_alive(_watched):
         _leave()
 
 
@@ -61,17 +63,9 @@ def _runs_one_command(shell: psutil.Process) -> bool:
 
 
 def _leave_with(process: psutil.Process) -> None:
-    while _is_alive(process):
+    while is_alive(process):
         time.sleep(SECONDS_BETWEEN_LOOKS)
     _leave()
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    """Also false when the pid has been given to another process, and for a zombie."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _leave() -> None:

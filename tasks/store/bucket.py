@@ -43,8 +43,9 @@ class BucketStore:
     long as writers are not slower than the pause; with one publisher at a time it always does.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience: float = PATIENCE_SECONDS) -> None:
         self.url = url.rstrip("/")
+        self._patience = patience
         self.bucket, _, prefix = self.url.removeprefix("s3://").partition("/")
         self._prefix = f"{prefix}/" if prefix else ""
         if not self.bucket:
@@ -190,7 +191,7 @@ class BucketStore:
 
     def _patiently(self, key: str, question: Callable[[], T]) -> T:
         """Ask until it answers or patience ends, saying so; what can't pass is raised at once."""
-        end, wait = time.monotonic() + PATIENCE_SECONDS, 1.0
+        end, wait = time.monotonic() + self._patience, 1.0
         while True:
             try:
                 return asked(f"{self.url}/{key}", NEEDS, question)

@@ -76,13 +76,16 @@ class Store(Protocol):
         ...
 
 
-def open_store(url: str | None = None) -> Store:
-    """The store at `url`: by default what `NIGHTSHIFT_STORE` names, else `.nightshift/store`."""
+def open_store(url: str | None = None, patience: float | None = None) -> Store:
+    """The store at `url`: by default what `NIGHTSHIFT_STORE` names, else `.nightshift/store`.
+
+    `patience`: seconds that a bucket which can't be reached is asked again; None means the usual.
+    """
     where = url or os.environ.get(VARIABLE) or str(STATE / "store")
     if where.startswith("s3://"):
         from tasks.store.bucket import BucketStore
 
-        return BucketStore(where)
+        return BucketStore(where) if patience is None else BucketStore(where, patience)
     scheme, colon, _ = where.partition("://")
     if colon:
         raise BadInput(

@@ -114,13 +114,17 @@ class Worker:
 
     def __init__(self, home: Path, store: str, project: Path) -> None:
         self.home, self.store, self.project = home, store, project
+        self.more: dict[str, str] = {}
         home.mkdir(parents=True, exist_ok=True)
 
     @property
     def environment(self) -> dict[str, str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return environment(
-            PATH=path, NIGHTSHIFT_STORE=self.store, NIGHTSHIFT_CACHE=str(self.home / "cache")
+            PATH=path,
+            NIGHTSHIFT_STORE=self.store,
+            NIGHTSHIFT_CACHE=str(self.home / "cache"),
+            **self.more,
         )
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

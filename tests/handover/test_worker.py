@@ -12,15 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import psutil
 import pytest
 import yaml
 
+from infra.s3 import Server
 from tasks.handover.run import Run
 from tasks.handover.workspace import workspace
 from tasks.stage.errors import StageError, Unavailable
 from tasks.store.store import open_store
 from tests.handover.project import Worker, make_project
+from tests.s3 import KEYS, settings
 
 STAGES = ("snapshot", "ingest", "finetune")
 pytestmark = pytest.mark.timeout(300)
@@ -321,3 +324,63 @@ def test_no_such_run_and_no_such_stage(worker: Worker) -> None:
     worker("prepare", "--run", "first")
     output = worker("stage", "train", "--run", "first", code=1)
     assert "no stage 'train'; it has snapshot, ingest, finetune" in output
+
+
+def test_killed_during_a_push_nothing_half_sent_is_believed(
+    tmp_path: Path, store: str, project: Path
+) -> None:
+    one, two = (Worker(tmp_path / name, store, project) for name in ("one", "two"))
+    one("prepare", "--run", "first")
+    for stage in STAGES[:2]:
+        one("stage", stage, "--run", "first")
+    started = one.start("stage", "finetune", "--run", "first")
+    wait_for(lambda: any("push" in process.cmdline() for process in working_below(one.home)))
+    os.kill(started.pid, signal.SIGKILL)
+    started.communicate()
+    wait_for(lambda: not working_below(one.home), 10)
+    record = Run(open_store(store), "first").record("finetune")
+    assert record is not None
+    assert (record.status, record.entry) == ("running", None)
+    two("stage", "finetune", "--run", "first")
+    assert night("second", Worker(tmp_path / "three", store, project)) == ["snapshot"]
+
+
+def test_a_server_that_is_away_for_half_a_minute_costs_time_alone(
+    tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = (KEYS["AWS_ACCESS_KEY_ID"], KEYS["AWS_SECRET_ACCESS_KEY"])
+    with Server(tmp_path / "s3", keys) as server:
+        for name, value in settings(server.endpoint, tmp_path).items():
+            monkeypatch.setenv(name, value)
+        boto3.Session().client("s3").create_bucket(Bucket="team")
+        worker = Worker(tmp_path / "one", "s3://team/x", project)
+        worker("prepare", "--run", "first", "--set", "finetune.epochs=20")
+        for stage in STAGES[:2]:
+            worker("stage", stage, "--run", "first")
+        started = worker.start("stage", "finetune", "--run", "first")
+        wait_for(lambda: any("repro" in each.cmdline() for each in working_below(worker.home)))
+        server.stop()
+        time.sleep(30)
+        assert started.poll() is None, "it waits"
+        server.start()
+        output, _ = started.communicate()
+        assert started.returncode == 0, output
+        assert "asking again" in output
+        assert outputs("s3://team/x", "first")["models/model"].endswith(".dir")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+def test_a_full_disk_is_said_and_a_retry_passes(worker: Worker, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)], check=True)
+    try:
+        worker("prepare", "--run", "first")
+        worker.more["NIGHTSHIFT_SCRATCH"] = str(small)
+        output = worker("stage", "snapshot", "--run", "first", code=75)
+        assert "the disk is full" in output
+        assert not list(small.iterdir())
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+    del worker.more["NIGHTSHIFT_SCRATCH"]
+    worker("stage", "snapshot", "--run", "first")

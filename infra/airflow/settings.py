@@ -1,0 +1,85 @@
+"""The settings of a local Airflow, and its secrets, made at the first start."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+HOME = ROOT / ".nightshift" / "airflow"
+PORT = 8080
+USER = "admin"
+POOLS = {"nightshift_train": 1, "nightshift_cpu": 2}
+"""How many tasks of a kind one machine takes at once."""
+SECRETS = "secrets.json"
+PASSWORDS = "passwords.json"
+
+
+def environment(home: Path, port: int, given: Mapping[str, str]) -> dict[str, str]:
+    """The environment of every part of it; what is set in `given` already stays.
+
+    So `AIRFLOW__DATABASE__SQL_ALCHEMY_CONN` chooses PostgreSQL, and `NIGHTSHIFT_STORE` a bucket.
+    """
+    url = f"http://127.0.0.1:{port}"
+    defaults = {
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "infra" / "airflow" / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "3",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / PASSWORDS),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API__EXPOSE_CONFIG": "False",
+        "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "60",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+        "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "NIGHTSHIFT_STORE": str(ROOT / ".nightshift" / "store"),
+        **{f"AIRFLOW__{name}": value for name, value in _secrets(home).items()},
+    }
+    path = os.pathsep.join([str(Path(sys.executable).parent), given.get("PATH", "")])
+    ours = {"AIRFLOW_HOME": str(home), "PYTHONPATH": str(ROOT), "PATH": path}
+    return {**defaults, **given, **ours, "NIGHTSHIFT_STORE": _absolute(given, defaults)}
+
+
+def password(home: Path) -> str:
+    """The log-in of `USER`, made at the first start."""
+    path = home / PASSWORDS
+    if not path.exists():
+        _write_secret(path, {USER: secrets.token_urlsafe(12)})
+    found: str = json.loads(path.read_text(encoding="utf-8"))[USER]
+    return found
+
+
+def _secrets(home: Path) -> dict[str, str]:
+    path = home / SECRETS
+    if not path.exists():
+        fernet = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+        made = {"CORE__FERNET_KEY": fernet, "API_AUTH__JWT_SECRET": secrets.token_urlsafe(64)}
+        _write_secret(path, {**made, "API__SECRET_KEY": secrets.token_urlsafe(32)})
+    found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _write_secret(path: Path, content: dict[str, str]) -> None:
+    """Never readable for others, not even for a moment."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        json.dump(content, file)
+
+
+def _absolute(given: Mapping[str, str], defaults: Mapping[str, str]) -> str:
+    """The store's URL; a folder relative to where the command was given means that one."""
+    store = given.get("NIGHTSHIFT_STORE") or defaults["NIGHTSHIFT_STORE"]
+    return store if "://" in store else str(Path(store).expanduser().resolve())

@@ -1,0 +1,184 @@
+"""A real Airflow for whatever test needs one, started as people start it, on a tiny project.
+
+Its store is a bucket of the real S3 server; what is pinned in the project's `params.yaml` makes a
+night take a minute.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil
+import pytest
+import yaml
+
+from infra.airflow.rest import Answer, Rest
+from infra.s3 import Server
+from tasks.handover.names import run_slug
+from tests.made import ROOT, environment, opinions, write_csv
+from tests.s3 import settings
+
+DAG = "dags/nightly_retraining"
+BUCKET = "nights"
+SECONDS_TO_START = 180
+SECONDS_TO_STOP = 40
+SMALL: dict[str, dict[str, Any]] = {
+    "snapshot": {"reference": None},
+    "ingest": {"text": "review", "label": "verdict"},
+    "validate": {"min_rows": 100},
+    "finetune": {"epochs": 4, "batch": 16, "learning_rate": 3e-3, "max_length": 32, "threads": 1},
+    "prune": {"max_drop": 30, "max_levels": 1, "layers": 0.5, "epochs": 1, "threads": 1},
+    "export": {"fusion": "gelu", "threads": 1, "min_agreement": 0.5},
+    "benchmark": {"max_drop": 50, "rounds": 2, "texts": 10, "threads": 1},
+    "gate": {"rounds": 2, "texts": 10, "threads": 1, "max_slowdown": None},
+}
+
+
+@dataclass(frozen=True)
+class Running:
+    """An Airflow at work: its API, its log-in, its project, and the store as an S3 client."""
+
+    rest: Rest
+    password: str
+    project: Path
+    s3: Any
+
+    def trigger(self, run: str, **conf: Any) -> Answer:
+        """Start a run by REST; dotted keys are given as `finetune__epochs`."""
+        dotted = {key.replace("__", "."): value for key, value in conf.items()}
+        body = {"logical_date": None, "dag_run_id": run, "conf": dotted}
+        return self.rest.post(f"{DAG}/dagRuns", body)
+
+    def state(self, run: str) -> str:
+        """The run's state in Airflow's words."""
+        return str(self.rest.get(f"{DAG}/dagRuns/{run}").content["state"])
+
+    def wait(self, run: str, seconds: float = 400) -> str:
+        """The state in which it ended."""
+        end = time.monotonic() + seconds
+        while (state := self.state(run)) not in ("success", "failed"):
+            assert time.monotonic() < end, f"{run} is still {state}: {self.tasks(run)}"
+            time.sleep(1)
+        return state
+
+    def tasks(self, run: str) -> dict[str, str]:
+        """Every task's state."""
+        found = self.rest.get(f"{DAG}/dagRuns/{run}/taskInstances").content["task_instances"]
+        return {task["task_id"]: task["state"] for task in found}
+
+    def task(self, run: str, task: str) -> dict[str, Any]:
+        """One task's own page."""
+        found: dict[str, Any] = self.rest.get(f"{DAG}/dagRuns/{run}/taskInstances/{task}").content
+        return found
+
+    def result(self, run: str, task: str) -> dict[str, Any]:
+        """What a task has left for others to read."""
+        path = f"{DAG}/dagRuns/{run}/taskInstances/{task}/xcomEntries/return_value"
+        found: dict[str, Any] = self.rest.get(path).content["value"]
+        return found
+
+    def log(self, run: str, task: str, attempt: int = 1) -> str:
+        """A task's log."""
+        path = f"{DAG}/dagRuns/{run}/taskInstances/{task}/logs/{attempt}"
+        return str(self.rest.get(path).content)
+
+    def read(self, key: str) -> Any:
+        """A record of the store."""
+        content = self.s3.get_object(Bucket=BUCKET, Key=f"store/{key}")["Body"].read()
+        return yaml.safe_load(content)
+
+    def of_run(self, run: str, path: str) -> Any:
+        """A record of a run's folder in the store."""
+        return self.read(f"runs/{run_slug(run)}/{path}")
+
+
+@pytest.fixture(scope="session")
+def airflow(
+    s3_server: Server, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    """Airflow as `make airflow` starts it; stopped with SIGTERM, and nothing of it may be left."""
+    folder = tmp_path_factory.mktemp("airflow")
+    project = _project(folder / "project", tiny_model)
+    aws = settings(s3_server.endpoint, folder)
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=s3_server.endpoint,
+        region_name=aws["AWS_REGION"],
+        aws_access_key_id=aws["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
+    )
+    s3.create_bucket(Bucket=BUCKET)
+    variables = {name: value for name, value in environment().items() if "AIRFLOW" not in name}
+    variables |= {**aws, "NIGHTSHIFT_STORE": f"s3://{BUCKET}/store", "OMP_NUM_THREADS": "1"}
+    variables |= {"PYTHONPATH": str(project), "NIGHTSHIFT_CACHE": str(folder / "cache")}
+    port = _free_port()
+    with open(folder / "output", "w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "infra.airflow.up", "--port", str(port)],
+            cwd=project, env=variables, stdout=output, stderr=output,
+        )  # fmt: skip
+    try:
+        password = _password(process, folder / "output")
+        yield Running(Rest(f"http://127.0.0.1:{port}", "admin", password), password, project, s3)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS_TO_STOP) == 0
+    finally:
+        process.kill()
+        process.wait()
+    _nothing_is_left(project)
+
+
+def _project(folder: Path, model: Path) -> Path:
+    folder.mkdir()
+    ignore = shutil.ignore_patterns("__pycache__")
+    for room in ("tasks", "dags", "infra"):
+        shutil.copytree(ROOT / room, folder / room, ignore=ignore)
+    for name in ("dvc.yaml", "requirements.lock", "pyproject.toml", ".dvcignore"):
+        shutil.copy(ROOT / name, folder / name)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for section, values in SMALL.items():
+        params[section].update(values)
+    data = folder / "mine"
+    data.mkdir()
+    write_csv(data / "first.csv", opinions(), ("review", "verdict"))
+    params["ingest"]["source"], params["finetune"]["model"] = str(data), str(model)
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    return folder
+
+
+def _password(process: subprocess.Popen[bytes], output: Path) -> str:
+    """What the block that it prints when it is ready says, as a person would read it."""
+    end = time.monotonic() + SECONDS_TO_START
+    while "stop " not in (text := output.read_text()):
+        assert process.poll() is None, text
+        assert time.monotonic() < end, text
+        time.sleep(0.5)
+    (line,) = (line for line in text.splitlines() if line.strip().startswith("password"))
+    return line.split()[1]
+
+
+def _nothing_is_left(project: Path) -> None:
+    left = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd().startswith(str(project)):
+                left.append(process.cmdline())
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    assert not left
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
