@@ -11,8 +11,10 @@ from typing import Annotated
 import typer
 
 from tasks.handover import commands as handover
+from tasks.handover.workspace import write_config
 from tasks.registry import commands as registry
 from tasks.stage.console import command
+from tasks.store.store import VARIABLE, open_store
 
 app = typer.Typer(
     help="From labelled text to a small, fast, proven model.",
@@ -44,10 +46,17 @@ def run(
 
     with command():
         Params.load()
+        _name_the_remote()
         code = _repro([*(stages or []), *(["--force"] if force else [])])
         _write_report()
         print_summary()
     raise typer.Exit(code)
+
+
+def _name_the_remote() -> None:
+    """With a store of one's own, `dvc push` and `dvc pull` know it too."""
+    if os.environ.get(VARIABLE) and Path(".dvc").is_dir():
+        write_config(Path(), open_store())
 
 
 def _repro(arguments: list[str]) -> int:

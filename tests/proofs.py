@@ -63,11 +63,14 @@ def mean(values: list[float]) -> float:
 
 
 @app.command()
-def salts(names: list[str] = ["nightshift", "second", "third"]) -> None:  # noqa: B006
+def salts(
+    names: list[str] = ["nightshift", "second", "third"],  # noqa: B006
+    rounds: int = 5,
+) -> None:
     """The whole graph under each salt: the release against the fine-tuned model."""
     drops, accuracies = [], []
     for salt in names:
-        folder = clone(f"salt-{salt}", {"ingest": {"salt": salt}})
+        folder = clone(f"salt-{salt}", {"ingest": {"salt": salt}, "benchmark": {"rounds": rounds}})
         seconds = run(folder, "tasks.cli", "run")
         found, chosen = read(folder, "metrics"), read(folder, "benchmark")["chosen"]
         release = found["release"]

@@ -166,6 +166,20 @@ def test_growing_data_runs_everything_and_moves_nobody(finished: tuple[Path, str
     assert {text: after[text] for text in before} == before
 
 
+def test_with_a_store_dvc_pushes_to_it_and_a_persons_own_settings_stay(
+    finished: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = finished
+    monkeypatch.setenv("NIGHTSHIFT_STORE", str(tmp_path / "store"))
+    nightshift(folder, "run")
+    run(folder, "-m", "dvc", "push", "data/approved.json")
+    assert [path for path in (tmp_path / "store/dvc").rglob("*") if path.is_file()]
+    own = folder / ".dvc/config.local"
+    own.write_text("[core]\n    autostage = true\n")
+    nightshift(folder, "run")
+    assert own.read_text() == "[core]\n    autostage = true\n"
+
+
 def test_bad_data_stops_before_training_and_costs_nothing_that_was_good(
     finished: tuple[Path, str],
 ) -> None:

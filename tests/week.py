@@ -46,7 +46,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "export": {"fusion": "gelu"},
     "benchmark": {"rounds": 2, "texts": 50, "max_drop": 2.0},
     # looser than one would have them, so that night 2 passes and the sum of slips is what refuses
-    "gate": {"max_drop": 6.0, "max_total_drop": 6.5, "significance": 1e-5, "max_slice_drop": 30.0,
+    "gate": {"max_drop": 7.0, "max_total_drop": 7.5, "significance": 1e-8, "max_slice_drop": 40.0,
              "max_slowdown": None},
     "publish": {"name": "films"},
 }  # fmt: skip
@@ -159,25 +159,25 @@ def live_through(number: int, night: Night) -> Outcome:
     subprocess.run(command, cwd=PROJECT, env=environment(), check=False)
     found = json.loads(result.read_text(encoding="utf-8"))
     folder = STORE / "runs" / run / "reports"
-    reasons = found.get("reasons") or [found.get("reason") or ""]
+    reasons = found.get("reasons") or list(filter(None, [found.get("reason")]))
     return Outcome(
         number=number,
         night=night,
         verdict=found.get("verdict") or found["status"],
         version=found.get("version"),
         accuracy=accuracy(folder / "gate.json"),
-        reason="; ".join(reason.splitlines()[-1].strip() for reason in reasons if reason),
+        reason=reasons[0].splitlines()[0] if reasons else "",
         seconds=time.monotonic() - started,
         page=folder / "index.html",
     )
 
 
 def accuracy(gate: Path) -> float | None:
-    """The candidate's on that night's test split, if the gate came to score it."""
+    """The candidate's on that night's test split, 0 to 1, if the gate came to score it."""
     if not gate.is_file():
         return None
-    candidate = json.loads(gate.read_text(encoding="utf-8")).get("candidate") or {}
-    return (candidate.get("score") or {}).get("accuracy")
+    found: float | None = json.loads(gate.read_text(encoding="utf-8"))["candidate"].get("accuracy")
+    return found
 
 
 def environment() -> dict[str, str]:
@@ -211,14 +211,14 @@ def show(outcomes: list[Outcome]) -> None:
 
 
 NIGHTSHIFT = (sys.executable, "-m", "tasks.cli")
-SLIP = "finetune.max_length=24"
+SLIP, FURTHER_SLIP = "finetune.max_length=16", "finetune.max_length=12"
 NIGHTS = (
     Night("the first night", "blessed"),
     Night("more data, a slip in the settings", "blessed", (SLIP,), lambda: deliver(MORE)),
     Night("no new data", "nothing new", (SLIP,)),
     Night("a spoilt delivery", "stopped", (SLIP,), spoil, mend),
     Night("training gone wrong", "refused", ("finetune.learning_rate=1e-8",)),
-    Night("another slip in the settings", "refused", ("finetune.max_length=16",), after=roll_back),
+    Night("another slip in the settings", "refused", (FURTHER_SLIP,), after=roll_back),
     Night("night 2's settings again", "refused", (SLIP,)),
 )
 
