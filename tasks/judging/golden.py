@@ -16,6 +16,7 @@ from typing import Any
 from tasks.data.dataset import Text
 from tasks.inference.release import Release
 from tasks.judging.answers import Row
+from tasks.sources.resolve import resolve
 from tasks.stage.errors import BadInput, Unavailable
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,13 +63,24 @@ class Outcome:
     """Why it can't be asked at all."""
 
 
-def requests(path: str | None, pairs: bool) -> list[Request]:
-    """The odd texts, then those of the JSONL file at `path`: objects with `text` and `label`.
+def requests(uri: str | None, pairs: bool) -> list[Request]:
+    """The odd texts, then those of the JSONL file at `uri` (a path or s3://): `text` and `label`.
 
     Raises BadInput naming file and row when the file is missing or not like that.
     """
     odd = [Request(name, (text, text) if pairs else text) for name, text in ODD.items()]
-    return [*odd, *(_read(Path(path), pairs) if path else ())]
+    return [*odd, *(_read(_fetched(uri), pairs) if uri else ())]
+
+
+def _fetched(uri: str) -> Path:
+    source = resolve(uri)
+    try:
+        files = source.files()
+    except BadInput as error:
+        raise BadInput(f"gate.golden: {error}") from None
+    if len(files) != 1:
+        raise BadInput(f"gate.golden: {uri} holds {len(files)} files; takes one JSONL file")
+    return source.fetch(files[0])
 
 
 def try_out(folder: Path, asked: Sequence[Request], threads: int) -> Outcome:

@@ -41,7 +41,7 @@ def project(tmp_path: Path, source: Path) -> Path:
     return make_project(tmp_path / "project", source)
 
 
-@pytest.fixture(params=["folder", "bucket"])
+@pytest.fixture(params=["folder", pytest.param("bucket", marks=pytest.mark.slow)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "folder":
         return str(tmp_path / "store")
@@ -111,6 +111,7 @@ def test_what_need_not_run_does_not_on_a_worker_that_never_saw_it(
     assert night("fourth", new, changes=("finetune.epochs=2",)) == list(STAGES)
 
 
+@pytest.mark.slow
 def test_a_skipped_stages_reports_are_carried_forward(worker: Worker, here: str) -> None:
     night("first", worker)
     night("second", worker)
@@ -135,6 +136,7 @@ def test_a_stage_waits_for_the_ones_before_it_in_this_run(
     assert record.entry is None
 
 
+@pytest.mark.slow
 def test_the_naive_way_is_the_trap_it_is_said_to_be(
     tmp_path: Path, worker: Worker, here: str
 ) -> None:
@@ -154,6 +156,7 @@ def test_the_naive_way_is_the_trap_it_is_said_to_be(
     assert "didn't change, skipping" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_damaged_input_is_not_worked_on(worker: Worker, here: str, tmp_path: Path) -> None:
     worker("prepare", "--run", "first")
     for stage in STAGES[:2]:
@@ -170,6 +173,7 @@ def test_a_damaged_input_is_not_worked_on(worker: Worker, here: str, tmp_path: P
     other("stage", "finetune", "--run", "first")
 
 
+@pytest.mark.slow
 def test_a_damaged_object_in_a_bucket_is_not_worked_on(
     tmp_path: Path, s3: Any, bucket: str, project: Path
 ) -> None:
@@ -187,6 +191,7 @@ def test_a_damaged_object_in_a_bucket_is_not_worked_on(
     assert "data/rows.txt is not what ingest made in run first" in output
 
 
+@pytest.mark.slow
 def test_half_an_upload_is_not_taken_for_a_whole_one(
     worker: Worker, here: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,7 +261,9 @@ def working_below(folder: Path) -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "blow", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_killed_worker_leaves_no_orphan_and_another_goes_on_from_its_checkpoint(
     tmp_path: Path, store: str, project: Path, blow: signal.Signals
 ) -> None:
@@ -281,6 +288,7 @@ def test_a_killed_worker_leaves_no_orphan_and_another_goes_on_from_its_checkpoin
     assert not list((one.home / "cache/scratch").iterdir()), "the dead worker's folder is gone"
 
 
+@pytest.mark.slow
 def test_a_worker_back_from_the_dead_overwrites_nothing(worker: Worker, here: str) -> None:
     night("first", worker)
     run = Run(open_store(here), "first")
@@ -294,6 +302,7 @@ def test_a_worker_back_from_the_dead_overwrites_nothing(worker: Worker, here: st
     assert (after.attempt, after.status) == (3, "ok")
 
 
+@pytest.mark.slow
 def test_clearing_a_stage_does_not_compute_it_again(worker: Worker) -> None:
     night("first", worker)
     assert "nothing had changed" in worker("stage", "finetune", "--run", "first")
@@ -326,6 +335,7 @@ def test_no_such_run_and_no_such_stage(worker: Worker) -> None:
     assert "no stage 'train'; it has snapshot, ingest, finetune" in output
 
 
+@pytest.mark.slow
 def test_killed_during_a_push_nothing_half_sent_is_believed(
     tmp_path: Path, store: str, project: Path
 ) -> None:
@@ -345,6 +355,7 @@ def test_killed_during_a_push_nothing_half_sent_is_believed(
     assert night("second", Worker(tmp_path / "three", store, project)) == ["snapshot"]
 
 
+@pytest.mark.slow
 def test_a_server_that_is_away_for_half_a_minute_costs_time_alone(
     tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -106,5 +106,5 @@ def test_a_line_that_is_no_request_is_named(tmp_path: Path, line: str, told: str
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"gate\.golden: gone\.jsonl can't be read: No such file"):
+    with pytest.raises(BadInput, match=r"gate\.golden: gone\.jsonl does not exist"):
         requests("gone.jsonl", pairs=False)
