@@ -253,7 +253,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, validated: Path) -> Pa
     return folder
 
 
-@pytest.mark.parametrize("victim", ["dvc", "tasks.finetune"])
+@pytest.mark.parametrize("victim", ["dvc", pytest.param("tasks.finetune", marks=pytest.mark.slow)])
 def test_killed_in_the_middle_it_resumes_and_ends_the_same_bit_for_bit(
     tmp_path: Path, validated: Path, undisturbed: Path, victim: str
 ) -> None:

@@ -81,6 +81,7 @@ def in_remote(store: Path, md5: str) -> Path:
     return store / "dvc" / "files" / "md5" / md5[:2] / md5[2:]
 
 
+@pytest.mark.slow
 def test_two_workers_give_the_hashes_of_one_laptop(
     tmp_path: Path, store: str, project: Path
 ) -> None:
@@ -98,6 +99,7 @@ def test_two_workers_give_the_hashes_of_one_laptop(
     assert entries == lock
 
 
+@pytest.mark.slow
 def test_what_need_not_run_does_not_on_a_worker_that_never_saw_it(
     tmp_path: Path, store: str, project: Path, source: Path
 ) -> None:
@@ -261,9 +263,8 @@ def working_below(folder: Path) -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.parametrize(
-    "blow", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_worker_leaves_no_orphan_and_another_goes_on_from_its_checkpoint(
     tmp_path: Path, store: str, project: Path, blow: signal.Signals
 ) -> None:
