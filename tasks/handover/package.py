@@ -15,6 +15,7 @@ from tasks.store.store import Store
 
 FILES = ("dvc.yaml", "params.yaml", "requirements.lock", "pyproject.toml", ".dvcignore")
 FOLDER = "tasks"
+NO_BYTE_CODE = ":(exclude,glob)**/__pycache__/**"
 _LEFT_OUT = ("__pycache__", ".pyc")
 
 
@@ -87,7 +88,7 @@ def _commit(root: Path) -> str | None:
     try:
         if Path(git("rev-parse", "--show-toplevel")).resolve() != root.resolve():
             return None
-        changed = git("status", "--porcelain", "--", *FILES, FOLDER)
+        changed = git("status", "--porcelain", "--", *FILES, FOLDER, NO_BYTE_CODE)
         return git("rev-parse", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.SubprocessError):
         return None

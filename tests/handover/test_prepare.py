@@ -88,6 +88,8 @@ def test_a_revision_is_the_commit_where_files_are_as_committed(store: Store, pro
     commit = git("rev-parse", "HEAD")
     assert pack_code(project, store) == commit
     (project / "README.md").write_text("not part of what runs")
+    (project / "tasks/__pycache__").mkdir()
+    (project / "tasks/__pycache__/look.cpython-311.pyc").write_bytes(b"byte code")
     assert pack_code(project, store) == commit
     (project / "tasks/new.py").write_text("x = 1\n")
     assert pack_code(project, store).startswith(f"{commit}-")
