@@ -40,7 +40,7 @@ READY = """
     password    {password}
 
     run it now  the button Trigger on that page: the form shows every knob; or, from a shell,
-                see "Trigger by REST" in the README
+                see "Every night, in Airflow" in the README
     otherwise   it runs at 02:00 UTC every night (the DAG is on; the first run is the coming
                 night's), and when the asset nightshift://data is updated
     store       {store}
