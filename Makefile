@@ -24,7 +24,7 @@ test-airflow: $(READY)   ## nights on two workers, a real Airflow by REST and in
 s3: $(READY)             ## an S3 server on this machine, for development
 	@$(BIN)/python -m infra.s3
 
-week: $(READY)           ## seven nights in a row, to watch: a quarter of an hour
+week: $(READY)           ## seven nights in a row, to watch: eight minutes
 	@$(BIN)/python -m tests.week
 
 setup: $(READY)          ## only the environment
