@@ -20,7 +20,7 @@ from tasks.handover.package import unpack_code
 from tasks.handover.run import Run
 from tasks.sources.package import cache_folder
 from tasks.stage.errors import StageError, Unavailable
-from tasks.stage.outputs import remove
+from tasks.stage.outputs import STATE, remove
 from tasks.store.store import Store
 
 LOCK = Path("dvc.lock")
@@ -94,6 +94,8 @@ def workspace(run: Run, name: str, say: Say) -> Iterator[Workspace]:
     with _scratch(f"{run.name}-{name}") as folder:
         unpack_code(facts["revision"], run.store, folder)
         (folder / "params.yaml").write_text(run.text("params.yaml") or "", encoding="utf-8")
+        (folder / STATE).mkdir()
+        (folder / STATE / "revision").write_text(facts["revision"], encoding="utf-8")
         write_config(folder, run.store, scratch=True)
         yield Workspace(folder, run, read_graph(folder), say)
 

@@ -123,6 +123,14 @@ def test_a_skipped_stages_reports_are_carried_forward(worker: Worker, here: str)
     ]
 
 
+def test_the_page_says_which_code_made_it(worker: Worker, here: str) -> None:
+    worker("prepare", "--run", "first")
+    worker("announce", "--run", "first")
+    page = open_store(here).read("runs/first/reports/index.html")
+    assert page is not None
+    assert Run(open_store(here), "first").facts()["revision"][:12] in page.content.decode()
+
+
 def test_a_stage_waits_for_the_ones_before_it_in_this_run(
     worker: Worker, here: str, source: Path
 ) -> None:
