@@ -41,11 +41,10 @@ def project(tmp_path: Path, source: Path) -> Path:
     return make_project(tmp_path / "project", source)
 
 
-@pytest.fixture(params=["folder", pytest.param("bucket", marks=pytest.mark.slow)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "folder":
-        return str(tmp_path / "store")
-    return f"s3://{request.getfixturevalue('bucket')}/team"
+@pytest.fixture
+def store(bucket: str) -> str:
+    """A store in a bucket."""
+    return f"s3://{bucket}/team"
 
 
 @pytest.fixture
