@@ -34,7 +34,7 @@ from tasks.training.plan import make_plan
 FINETUNED = Path("models/finetuned")
 PRUNED = Path("models/pruned")
 VARIANTS = Path("models/onnx")
-TEXTS_COMPARED = 512
+TEXTS_COMPARED = 256
 TEXTS_TIMED = 64
 
 

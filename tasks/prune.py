@@ -55,7 +55,9 @@ def _prune(plan: Plan, params: Prune, tokenizer: Any) -> dict[str, Any]:
         print(f"prune: {reason}", flush=True)
         return {"metrics": {"levels": 0}, "levels": [], "passed_through": reason}
     train, validation = (_encoded(split, tokenizer, teacher) for split in ("train", "validation"))
-    train = augmented(train, tokenizer.all_special_ids, params.augment, params.seed)
+    train = augmented(
+        train, tokenizer.all_special_ids, params.augment, params.max_tokens, params.seed
+    )
     print(f"prune: the fine-tuned model answers {len(train):,} texts, to teach by", flush=True)
     objective = Distillation(ask(teacher, train, plan), params.temperature, params.hidden_weight)
     material = Material(train, validation, plan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +18,16 @@ FEWEST = 4
 Ids = npt.NDArray[np.int32]
 
 
-def augmented(encoded: Encoded, special: Collection[int], copies: int, seed: int) -> Encoded:
+def augmented(
+    encoded: Encoded, special: Collection[int], copies: int, most: int, seed: int
+) -> Encoded:
     """`encoded` followed by `copies` altered versions of each of its texts, labels as they were.
 
     Half of them begin as the text does and end as another one, half have lost some tokens (after
     Tang et al. 2019, who show how much a small student gains from texts that only the teacher has
-    labelled). Special tokens stay where they are; a pair of texts only loses tokens.
+    labelled). Special tokens stay where they are; a pair of texts only loses tokens. The whole has
+    at most `most` tokens, as far as copies decide that: of a copy that would be too much, texts
+    drawn by lot are left out.
     """
     random = np.random.default_rng(seed)
     bounds = list(zip(encoded.offsets[:-1], encoded.offsets[1:], strict=True))
@@ -35,8 +40,20 @@ def augmented(encoded: Encoded, special: Collection[int], copies: int, seed: int
             _altered(fixed, bounds[i], bounds[others[i]], longest, random)
             for i in range(len(bounds))
         ]
-        parts.append(encoded.taking(rows))
+        room = most - sum(len(part.ids) for part in parts)
+        chosen = _fitting([len(row) for row in rows], room, random)
+        if len(chosen):
+            labelled = replace(encoded, labels=encoded.labels[chosen])
+            parts.append(labelled.taking([rows[at] for at in chosen]))
     return join(parts)
+
+
+def _fitting(lengths: list[int], room: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Which texts of these lengths to take, so that all of them have at most `room` tokens."""
+    if sum(lengths) <= room:
+        return np.arange(len(lengths))
+    order = random.permutation(len(lengths))
+    return np.sort(order[np.cumsum(np.take(lengths, order)) <= room])
 
 
 def _altered(

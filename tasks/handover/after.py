@@ -67,8 +67,7 @@ def publish(run: Run, repository: Path, say: Say) -> dict[str, Any]:
     from tasks.publish import publish_release
 
     verdict = _verdict(run)
-    if verdict["verdict"] != "blessed":
-        raise BadInput(f"run {run.name}: the gate says {verdict['verdict']}: nothing to publish")
+    _only_blessed(verdict, f"run {run.name}")
     with _finished(run, "publish", FOR_THE_MANIFEST, say) as place:
         facts = run.facts()
         published = publish_release(
@@ -87,8 +86,7 @@ def publish_here(store: Store, checkout: Path, say: Say) -> dict[str, Any]:
     if not path.is_file():
         raise BadInput(f"{path} is missing: `nightshift gate` first")
     verdict = read_json(path)
-    if verdict.get("verdict") != "blessed":
-        raise BadInput(f"the gate says {verdict.get('verdict')}: nothing to publish (see {path})")
+    _only_blessed(verdict, str(path))
     return publish_release(store, checkout, verdict=verdict, repository=checkout, say=say)
 
 
@@ -160,3 +158,8 @@ def _verdict(run: Run) -> dict[str, Any]:
     if found is None:
         raise BadInput(f"run {run.name} has not been through the gate: `nightshift gate` first")
     return found
+
+
+def _only_blessed(verdict: dict[str, Any], where: str) -> None:
+    if verdict.get("verdict") != "blessed":
+        raise BadInput(f"{where}: the gate says {verdict.get('verdict')}: nothing to publish")

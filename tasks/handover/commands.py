@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from tasks.handover.night import Night
 from tasks.handover.run import Run
-from tasks.stage import parent
-from tasks.stage.console import command, leave_cleanly_on_sigterm, say
+from tasks.stage.console import say, step
 from tasks.store.store import open_store
 
 app = typer.Typer()
@@ -28,7 +27,7 @@ def prepare(run: RunId, changes: Changes = None, result: Result = None) -> None:
     """Begin a run: pin its code, its parameters and where it starts from, in the store."""
     from tasks.handover.prepare import prepare as begin
 
-    with _step(result) as found:
+    with step(result) as found:
         begun = begin(open_store(), run, Path.cwd(), changes or [])
         found.update(begun.facts(), ran=True)
     print(f"run {run}: code {found['revision']}, starts from {found['base'] or 'nothing'}")
@@ -49,7 +48,7 @@ def stage(
     """
     from tasks.handover.worker import work
 
-    with _step(result) as found:
+    with step(result) as found:
         record = work(_run(run), name, say, force)
         found.update(ran=record.ran, attempt=record.attempt)
     done = "done" if found["ran"] else "nothing had changed"
@@ -61,7 +60,7 @@ def announce(run: RunId, result: Result = None) -> None:
     """Write a run's report page into the store, and say what came out."""
     from tasks.handover import after
 
-    with _step(result) as found:
+    with step(result) as found:
         found.update(after.announce(_run(run), say), ran=True)
     print(f"{found['headline']}\n{found['page']}")
 
@@ -71,7 +70,7 @@ def cleanup(run: RunId, result: Result = None) -> None:
     """Remove what only a run at work needs: checkpoints, and dead workers' scratch folders."""
     from tasks.handover import after
 
-    with _step(result):
+    with step(result):
         after.cleanup(_run(run))
 
 
@@ -85,24 +84,8 @@ def night(
 
     Exit code 0 also when the gate refuses: that is an outcome, not a failure.
     """
-    with _step(result) as found:
+    with step(result) as found:
         found.update(Night(open_store(), run, Path.cwd(), changes or [], say).run())
-
-
-class _step:  # noqa: N801 - reads as the context manager that it is
-    """What every step of a run does around its work: dies with who started it, ends clearly."""
-
-    def __init__(self, result: Path | None) -> None:
-        self._command = command(result)
-
-    def __enter__(self) -> dict[str, Any]:
-        leave_cleanly_on_sigterm()
-        if not parent.started_by_hand():
-            parent.watch()
-        return self._command.__enter__()
-
-    def __exit__(self, *error: Any) -> bool | None:
-        return self._command.__exit__(*error)
 
 
 def _run(name: str) -> Run:

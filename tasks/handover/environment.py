@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tomllib
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tasks.stage.errors import BadInput
+from tasks.stage.pins import mismatch
 
 SHOWN = 5
 
@@ -18,11 +18,8 @@ def check_environment(project: Path) -> None:
     be true, and its results would pass for those of the lock. Raises BadInput naming the packages.
     """
     content = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
-    wrong = [
-        f"{name} {found or 'not installed'} (pinned: {wanted})"
-        for name, wanted in map(_pin, content["project"]["dependencies"])
-        if (found := _installed(name)) != wanted
-    ]
+    pins = map(_pin, content["project"]["dependencies"])
+    wrong = [told for name, wanted in pins if (told := mismatch(name, wanted))]
     if wrong:
         raise BadInput(
             f"this worker's environment is not the run's: {'; '.join(wrong[:SHOWN])}"
@@ -33,10 +30,3 @@ def check_environment(project: Path) -> None:
 def _pin(requirement: str) -> tuple[str, str]:
     name, _, wanted = requirement.partition("==")
     return name.partition("[")[0], wanted
-
-
-def _installed(name: str) -> str | None:
-    try:
-        return version(name).partition("+")[0]
-    except PackageNotFoundError:
-        return None

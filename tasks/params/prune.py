@@ -24,6 +24,9 @@ class Prune(Section):
         None, description="the fine-tuned model's layers each level keeps, in place of measuring"
     )
     augment: int = Field(1, ge=0, description="altered copies of each text to be taught on")
+    max_tokens: int = Field(
+        500_000, ge=0, description="of texts and copies together; copies beyond it are left out"
+    )
     epochs: int = Field(1, ge=1, description="passes of recovery a level, copies included")
     batch: int = Field(32, ge=1, description="examples a step")
     learning_rate: Number = Field(3e-4, gt=0, le=1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tasks.stage.console import command, say
+from tasks.stage.console import command, say, step
 from tasks.stage.errors import BadInput
 from tasks.store.store import open_store
 
@@ -40,7 +40,7 @@ def gate(run: RunId = None, result: Result = None, as_json: Json = False) -> Non
     """
     from tasks.gate import print_verdict
 
-    with command(result) as found:
+    with step(result) as found:
         report = _judged(run)
         found.update(verdict=report["verdict"], reasons=report["reasons"], ran=True)
     if as_json:
@@ -66,7 +66,7 @@ def publish(run: RunId = None, result: Result = None, as_json: Json = False) -> 
     from tasks.handover import after
     from tasks.handover.run import Run
 
-    with command(result) as found:
+    with step(result) as found:
         store = open_store()
         here = Path.cwd()
         if run is not None:
@@ -94,7 +94,7 @@ def promote(
     from tasks.handover.run import Run
     from tasks.registry import aliases
 
-    with command(result) as found:
+    with step(result) as found:
         store = open_store()
         if run is not None:
             found.update(after.promote(Run(store, run), by=f"run {run}"), ran=True)

@@ -8,13 +8,13 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 
 import psutil
 
 from tasks.reporting.wording import size
 from tasks.stage.errors import StageError
+from tasks.stage.pins import mismatch
 
 LOCK = Path("requirements.lock")
 LEAST_PYTHON = (3, 11)
@@ -46,7 +46,7 @@ def check_packages() -> Finding:
     if odd or not pins:
         said = f"{LOCK}: not NAME==VERSION: {', '.join(odd[:SHOWN]) or 'no line at all'}"
         return False, said, f"restore {LOCK} (git checkout {LOCK})"
-    wrong = [told for name, version in pins.items() if (told := _mismatch(name, version))]
+    wrong = [told for name, version in pins.items() if (told := mismatch(name, version))]
     if wrong:
         more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
         advice = f"python -m pip install -r {LOCK}"
@@ -186,16 +186,6 @@ CHECKS: dict[str, Check] = {
     "s3": check_s3,
     "store": check_store,
 }
-
-
-def _mismatch(name: str, version: str) -> str | None:
-    """What is wrong with a package; a build's own suffix (`+cpu`) is no difference."""
-    try:
-        installed = metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return f"{name} is missing"
-    same = version in (installed, installed.partition("+")[0])
-    return None if same else f"{name} {installed} for {version}"
 
 
 def _without_git() -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from tasks.stage import parent
 from tasks.stage.errors import as_stage_error
 
 WONT_PASS = 1
@@ -50,6 +51,16 @@ def command(result: Path | None = None) -> Iterator[dict[str, Any]]:
             seconds = round(time.monotonic() - started, 3)
             content = {"ran": False, **found, **outcome, "seconds": seconds}
             result.write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def step(result: Path | None = None) -> Iterator[dict[str, Any]]:
+    """As `command`, for a step of a run: it dies with who started it, and SIGTERM unwinds it."""
+    leave_cleanly_on_sigterm()
+    if not parent.started_by_hand():
+        parent.watch()
+    with command(result) as found:
+        yield found
 
 
 def leave_cleanly_on_sigterm() -> None:

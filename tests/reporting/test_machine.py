@@ -90,7 +90,7 @@ def test_packages_are_right_when_they_are_those_of_the_lock(project: Path) -> No
 @pytest.mark.parametrize(
     ("lock", "found"),
     [
-        ("numpy==0.0.1\n", "for 0.0.1"),
+        ("numpy==0.0.1\n", "pinned: 0.0.1"),
         ("no-such-package-at-all==1.0\n", "no-such-package-at-all is missing"),
         ("<<<<<<< HEAD\nnumpy==2.4.6\n", "<<<<<<< HEAD"),
         ("", "no line at all"),
