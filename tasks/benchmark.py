@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from tasks.data.dataset import Examples, read_examples
-from tasks.inference.release import MODEL, Release
+from tasks.inference.release import MODEL, PROFILE, Release
+from tasks.measuring.confidence import right_and_wrong
 from tasks.measuring.contender import Answer, Contender
 from tasks.measuring.costs import cost_of_a_night
 from tasks.measuring.findings import (
@@ -39,12 +40,13 @@ from tasks.measuring.session import Measurement, Plan, measure
 from tasks.params.benchmark import Benchmark
 from tasks.stage.cores import cores
 from tasks.stage.errors import BadInput
-from tasks.stage.outputs import whole, write_json
+from tasks.stage.outputs import read_json, whole, write_json
 from tasks.stage.run import run_stage
 
 FINETUNED = Path("models/finetuned")
 VARIANTS = Path("models/onnx")
 RELEASE = Path("models/release")
+DATA_PROFILE = Path("data/profile.json")
 REPORTS = Path("reports")
 BASELINE = "transformers.pipeline"
 STAGES_BEFORE = ("snapshot", "ingest", "validate", "finetune", "prune", "export")
@@ -72,7 +74,8 @@ def benchmark(params: Benchmark) -> dict[str, Any]:
         print(f"benchmark: warning: {warning}", flush=True)
     answers = next(each.test for each in found if each.contender.name == chosen.name)
     metrics = summary(rows[0], chosen, honest, params.price_per_hour)
-    write_release(chosen, metrics["release"], findings["environment"])
+    confidence = right_and_wrong(test.labels, answers)
+    write_release(chosen, metrics["release"], findings["environment"], confidence)
     write_json(REPORTS / "metrics.json", metrics)
     pairs = zip(test.labels, labels_of(answers), strict=True)
     write_csv("confusion", ("actual", "predicted"), pairs)
@@ -144,10 +147,20 @@ def honest_rows(train: Examples, validation: Examples, test: Examples, seed: int
     }
 
 
-def write_release(chosen: Row, facts: dict[str, Any], environment: dict[str, Any]) -> None:
-    """The chosen variant with the measured facts on its card; published, it gets a version."""
+def write_release(
+    chosen: Row,
+    facts: dict[str, Any],
+    environment: dict[str, Any],
+    confidence: dict[str, list[int]],
+) -> None:
+    """The chosen variant with the measured facts on its card; published, it gets a version.
+
+    Beside it the data's profile, which later nights are held against, with how often the variant
+    is right on the test split by how sure it is.
+    """
     with whole(RELEASE) as draft:
         shutil.copytree(VARIANTS / chosen.name, draft)
+        write_json(draft / PROFILE, {**read_json(DATA_PROFILE), "answers": confidence})
         facts = {**facts, "variant": chosen.name, "environment": environment}
         replace(Release.read(draft), facts=facts, version=None).write(draft)
     print(f"benchmark: {chosen.name} is the release, in {RELEASE}", flush=True)

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from tasks.expectations import commands as expectations
 from tasks.handover import commands as handover
 from tasks.handover.workspace import write_config
 from tasks.registry import commands as registry
@@ -25,6 +26,7 @@ app = typer.Typer(
 
 app.add_typer(handover.app)
 app.add_typer(registry.app)
+app.add_typer(expectations.app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 RELEASE = Path("models/release")

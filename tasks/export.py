@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from tasks.data.dataset import Text, read_examples
+from tasks.data.dataset import Text, read_examples, read_mask
 from tasks.inference.agreement import Agreement, compare
 from tasks.inference.fusion import FUSIONS, fuse, latencies
 from tasks.inference.onnx_export import export_onnx, input_names
@@ -131,6 +131,7 @@ class _Model:
             pad_id=self.tokenizer.pad_token_id or 0,
             pad_side=self.tokenizer.padding_side,
             pairs=isinstance(self.texts[0], tuple),
+            mask=read_mask("validation"),
             session=Session(threads=self.params.threads),
             params={"fusion": fusion, "opset": self.params.opset},
         ).write(folder)

@@ -2,42 +2,55 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
+import numpy as np
 
 from tasks.data.checks import check_learnable, check_quarantine
-from tasks.data.dataset import FOLDER, SPLITS, split_path, write_table
-from tasks.data.examples import split_tables, unlabelled_table
-from tasks.data.gather import DataFile, Gathered, Reading, gather
-from tasks.data.splits import Assignment, assign
-from tasks.data.summary import summary
+from tasks.data.dataset import FOLDER, SPLITS, split_path
+from tasks.data.index import Index, index
+from tasks.data.intake import file_accounts, intake
+from tasks.data.parts import Part, parsed
+from tasks.data.reading import DataFile, Reading
+from tasks.data.splits import CODES, UNLABELLED, Assignment, assign, assign_unlabelled
+from tasks.data.summary import shown_rows, summary
+from tasks.data.writing import QUARANTINE_SCHEMA, own_ids_stand, row_groups, send
+from tasks.expectations.rows import row_rules
 from tasks.params.ingest import Ingest
 from tasks.sources.fetch import fetch_all
 from tasks.sources.partitions import partition_date
 from tasks.sources.resolve import resolve
 from tasks.sources.source import Pinned
-from tasks.stage.outputs import read_json
+from tasks.stage.outputs import STATE, read_json, sha256, write_json
 from tasks.stage.run import run_stage
 
 SNAPSHOT = Path("data/snapshot.json")
-UNLABELLED = Path("data/unlabelled.parquet")
+UNLABELLED_TEXTS = Path("data/unlabelled.parquet")
 QUARANTINE = Path("data/quarantine.parquet")
+INTAKE = Path("data/intake.json")
 
 
 def ingest(section: Ingest) -> dict[str, Any]:
-    """Turn the pinned files into one dataset: train, validation and test, and what was left out."""
+    """Turn the pinned files into one dataset: train, validation and test, and what was left out.
+
+    All rows are never in memory, only some numbers of each (`tasks.data.index`).
+    """
     files = pinned_files()
-    labelled = gather([file for file in files if file.role != "unlabelled"], reading(section))
-    check_quarantine(labelled, section.max_quarantine)
-    found = split(labelled, section)
-    check_learnable(labelled, found, section)
-    tables = split_tables(labelled, found)
-    extra = gather([file for file in files if file.role == "unlabelled"], reading(section, False))
-    check_quarantine(extra, section.max_quarantine)
-    write(tables, unlabelled_table(extra, set(labelled.digests)), [labelled, extra])
-    return summary(labelled, found, extra, tables)
+    drafts = STATE / "drafts"
+    drafts.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=drafts, prefix="parsed-") as scratch:
+        wanted = [file for file in files if file.role != "unlabelled"]
+        labelled = parsed(wanted, reading(section), Path(scratch))
+        check_quarantine(labelled, section.max_quarantine)
+        rows = index(labelled, bool(section.mask), section.split is not None)
+        found = split(rows, section)
+        check_learnable(labelled, rows, found, section)
+        others = [file for file in files if file.role == "unlabelled"]
+        extra = parsed(others, reading(section, labelled=False), Path(scratch))
+        check_quarantine(extra, section.max_quarantine)
+        return write(labelled, rows, found, extra, section)
 
 
 def pinned_files() -> list[DataFile]:
@@ -49,31 +62,47 @@ def pinned_files() -> list[DataFile]:
         for pinned, path in zip(pins, fetched, strict=True):
             day = partition_date(pinned.path)
             date = None if day is None else day.isoformat()
-            files.append(DataFile(path, pinned.path, content["role"], date))
+            digest = pinned.sha256 or sha256(path)
+            files.append(DataFile(path, pinned.path, content["role"], date, digest))
     return files
 
 
 def reading(section: Ingest, labelled: bool = True) -> Reading:
     """Which columns to read, of labelled sources or of unlabelled ones."""
     text = (section.text,) if isinstance(section.text, str) else section.text
-    if not labelled:
-        return Reading(text, None, None, section.max_characters)
-    column = section.split if isinstance(section.split, str) else None
-    return Reading(text, section.label, column, section.max_characters)
+    column = section.split if labelled and isinstance(section.split, str) else None
+    label = section.label if labelled else None
+    rules = tuple(row_rules())
+    return Reading(text, label, column, section.max_characters, tuple(section.mask), rules)
 
 
-def split(rows: Gathered, section: Ingest) -> Assignment:
+def split(rows: Index, section: Ingest) -> Assignment:
     """What becomes of every row."""
-    given = rows.given if section.split is not None else None
-    return assign(rows.digests, rows.labels, given, section.salt, section.validation, section.test)
+    shares = (section.salt, section.validation, section.test)
+    return assign(
+        rows.same, rows.labels, rows.given, *shares, digests=rows.digests, starts=rows.starts
+    )
 
 
-def write(tables: dict[str, pa.Table], unlabelled: pa.Table, read: list[Gathered]) -> None:
-    """All five outputs; those without rows too, so that who reads them need not ask."""
-    for name in SPLITS:
-        write_table(tables[name], split_path(name, FOLDER))
-    write_table(unlabelled, UNLABELLED)
-    write_table(pa.concat_tables([rows.quarantine() for rows in read]), QUARANTINE)
+def write(
+    labelled: list[Part], rows: Index, found: Assignment, extra: list[Part], section: Ingest
+) -> dict[str, Any]:
+    """All outputs, those without rows too, so that who reads them need not ask; the findings."""
+    more = index(extra, bool(section.mask))
+    starts = np.concatenate([rows.starts[:-1], len(rows) + more.starts])
+    fates = assign_unlabelled(more.same, rows.same, starts)
+    examples = {CODES[name]: split_path(name, FOLDER) for name in SPLITS}
+    unlabelled = {UNLABELLED: UNLABELLED_TEXTS}
+    own = own_ids_stand(rows.ids[np.isin(found.fate, [*examples])])
+    own_extra = own_ids_stand(more.ids[fates == UNLABELLED])
+    mask = section.mask
+    with row_groups(QUARANTINE, QUARANTINE_SCHEMA) as aside:
+        sent = send(labelled, found.fate, examples, aside, own, mask, shown_rows(found))
+        send(extra, fates, unlabelled, aside, own_extra, mask)
+    files = [*file_accounts(labelled, found.fate), *file_accounts(extra, fates)]
+    account = intake([*labelled, *extra], files, section.mask)
+    write_json(INTAKE, account)
+    return summary(labelled, extra, rows, found, sent, account)
 
 
 if __name__ == "__main__":

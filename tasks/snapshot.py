@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from tasks.data.formats import FORMATS, format_of
+from tasks.inference.release import CARD, PROFILE
 from tasks.params.ingest import GivenSplits, Ingest
 from tasks.params.schema import Params
 from tasks.params.snapshot import Snapshot
 from tasks.registry.aliases import PRODUCTION, production
+from tasks.registry.manifest import place
 from tasks.sources.partitions import partition_date, up_to
 from tasks.sources.pretrained import pin_model
-from tasks.sources.reference import CARD, NOTHING, pin_card, pin_reference
+from tasks.sources.reference import IN_STORE, NOTHING, pin_reference, pin_release
 from tasks.sources.resolve import resolve
 from tasks.sources.source import Pinned
 from tasks.stage.errors import BadInput
@@ -52,9 +54,14 @@ def reference(wanted: str | None, name: str) -> dict[str, Any]:
         return pin_reference(wanted)
     store = open_store()
     version = production(store, name)
-    key = f"registry/{name}/{version}/{CARD}"
-    card = store.read(key) if version else None
-    return pin_card(card.content, f"{store.url}/{key}") if card else NOTHING
+    if version is None:
+        return NOTHING
+    key = place(name, version)
+    card, profile = store.read(f"{key}/{CARD}"), store.read(f"{key}/{PROFILE}")
+    if card is None:
+        return NOTHING
+    described = profile.content if profile else None
+    return pin_release(card.content, described, f"{store.url}/{key}", f"{IN_STORE}{key}")
 
 
 @dataclass(frozen=True)

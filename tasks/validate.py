@@ -2,56 +2,141 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from tasks.data.audit import Batch, audit
 from tasks.data.dataset import SPLITS, split_path
-from tasks.data.expectations import of_classes, of_split, suite_hash
-from tasks.data.frames import class_frame, split_frames
+from tasks.drift.agreement import agreement_table
+from tasks.drift.portrait import portrait_of
+from tasks.drift.profile import embedded, newest_of, profile_of
+from tasks.drift.table import drift_table
+from tasks.expectations.audit import Judged, audit, plain
+from tasks.expectations.documents import write_documents
+from tasks.expectations.entries import EXPECTATIONS, Entry
+from tasks.expectations.frames import class_frame, intake_frame, row_frames
+from tasks.expectations.suite import flags, read_suite, suite_hash, whole_texts
+from tasks.expectations.tables import Table
+from tasks.expectations.wording import explained, verdict
 from tasks.params.validate import Validate
+from tasks.quality.giveaways import giveaways_table
+from tasks.quality.label_errors import Suspects, suspects_table, write_suspects
+from tasks.quality.near_duplicates import repetition_table
 from tasks.stage.errors import BadInput
 from tasks.stage.outputs import read_json, sha256, write_json
 from tasks.stage.run import run_stage
 
 REFERENCE = Path("data/reference.json")
+INTAKE = Path("data/intake.json")
 APPROVED = Path("data/approved.json")
+PROFILE = Path("data/profile.json")
+SUSPECTS = Path("data/suspects.csv")
 DOCUMENTS = Path("reports/data_docs")
+
+SHOWN_RECORDS = 50
+"""Records of a table that the report keeps."""
 
 
 def validate(section: Validate) -> dict[str, Any]:
-    """Check rows and classes of every split; approve all of it or stop the run. Edits nothing."""
+    """Judge the dataset by tables made of it; approve all of it or stop the run. Edits nothing."""
     APPROVED.unlink(missing_ok=True)
-    frames = split_frames()
-    labels, from_where = allowed_labels(section, frames["train"])
-    batches = [
-        *(Batch(name, "rows", frames[name], of_split(name, section, labels)) for name in SPLITS),
-        *(
-            Batch(name, "classes", class_frame(frames, name, labels), of_classes(name, section))
-            for name in SPLITS
-        ),
-    ]
-    outcomes = audit(batches, DOCUMENTS)
-    found = findings(outcomes, frames, labels, from_where)
-    stop_unless_met(outcomes, found)
-    suite = suite_hash({batch.name: list(batch.expected) for batch in batches})
-    write_json(APPROVED, approval(frames, suite))
+    suite, reference = read_suite(), read_json(REFERENCE)
+    frames = row_frames(flags(suite), whole_texts(suite))
+    labels, from_where = known_labels(suite, reference, frames["train"])
+    compared, examined = compare(section, reference), examine(section)
+    tables = [*dataset_tables(frames, labels), *examined.tables, *compared.tables]
+    judged = audit(tables, suite, labels)
+    write_documents(judged, DOCUMENTS)
+    found = findings(judged, frames, labels, from_where)
+    found["tables"] = examined.records | compared.records
+    stop_unless_met(judged, found)
+    write_json(APPROVED, approval(frames, suite_hash(suite, labels)))
     return found
 
 
-def allowed_labels(section: Validate, train: pd.DataFrame) -> tuple[list[str], str]:
-    """The classes allowed, and what allows them: parameters, the last release, or train itself."""
-    if section.labels is not None:
-        return sorted(section.labels), "validate.labels"
-    reference = read_json(REFERENCE)["labels"]
-    if reference is not None:
-        return sorted(reference), "snapshot.reference"
+@dataclass(frozen=True)
+class Measured:
+    """Tables to judge, and records for the report, by name."""
+
+    tables: list[Table]
+    records: dict[str, list[dict[str, Any]]]
+
+
+def dataset_tables(frames: Mapping[str, pd.DataFrame], labels: Sequence[str]) -> list[Table]:
+    """Rows and classes of each split, and what became of the rows of each file."""
+    return [
+        *(Table("rows", frames[name], name, source=split_path(name)) for name in SPLITS),
+        *(Table("classes", class_frame(frames, name, labels), name) for name in SPLITS),
+        Table("intake", intake_frame(read_json(INTAKE))),
+    ]
+
+
+def compare(section: Validate, reference: Mapping[str, Any]) -> Measured:
+    """The data against those of the version in production, and its answers against new labels.
+
+    What they are like is left for the next version to be compared with.
+    """
+    portrait = portrait_of([split_path(name) for name in SPLITS], newest_of(reference))
+    vectors = embedded(portrait, section.sample)
+    write_json(PROFILE, profile_of(portrait, vectors))
+    found = {
+        "drift": drift_table(portrait, vectors, reference),
+        "agreement": agreement_table(portrait.latest, reference),
+    }
+    return Measured(
+        [Table(name, one.table, notes=one.not_judged) for name, one in found.items()],
+        {name: shown(one.table.tail(SHOWN_RECORDS)) for name, one in found.items()},
+    )
+
+
+def examine(section: Validate) -> Measured:
+    """What repeats, what gives a label away; which labels are likely wrong, each one listed."""
+    repetition, giveaways = repetition_table(), giveaways_table()
+    suspects = suspects_of(section.label_errors)
+    write_suspects(SUSPECTS, suspects.rows)
+    return Measured(
+        [
+            Table("repetition", repetition.table, notes=repetition.not_judged),
+            Table("giveaways", giveaways.table, notes=giveaways.not_judged),
+            Table("suspects", suspects.table, notes=suspects.not_judged),
+        ],
+        {
+            "repetition": shown(repetition.table),
+            "pairs": [plain(pair) for pair in repetition.pairs[:SHOWN_RECORDS]],
+            "giveaways": shown(giveaways.table),
+            "suspects": suspects.records(),
+        },
+    )
+
+
+def suspects_of(most: int) -> Suspects:
+    """Of that many training examples, those whose label is likely wrong."""
+    if most:
+        return suspects_table(most)
+    return Suspects(pd.DataFrame(), [], ("validate.label_errors is 0: no label was looked at",))
+
+
+def shown(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """A table's first records as plain JSON, texts cut."""
+    return [plain(record) for record in table.head(SHOWN_RECORDS).to_dict("records")]
+
+
+def known_labels(
+    suite: Sequence[Entry], reference: Mapping[str, Any], train: pd.DataFrame
+) -> tuple[list[str], str]:
+    """The classes, and what names them: expectations.yaml, the last release, or train itself."""
+    own = next((entry.values for entry in suite if entry.name == "known labels"), None)
+    if isinstance(own, list):
+        return sorted(map(str, own)), str(EXPECTATIONS)
+    if reference["labels"] is not None:
+        return sorted(reference["labels"]), "snapshot.reference"
     return sorted(train["label"].dropna().unique()), "train"
 
 
-def approval(frames: dict[str, pd.DataFrame], suite: str) -> dict[str, Any]:
+def approval(frames: Mapping[str, pd.DataFrame], suite: str) -> dict[str, Any]:
     """What passed, by content: `finetune` checks that it trains on exactly this."""
     return {
         "splits": {
@@ -63,64 +148,33 @@ def approval(frames: dict[str, pd.DataFrame], suite: str) -> dict[str, Any]:
 
 
 def findings(
-    outcomes: list[dict[str, Any]],
-    frames: dict[str, pd.DataFrame],
-    labels: list[str],
+    judged: Sequence[Judged],
+    frames: Mapping[str, pd.DataFrame],
+    labels: Sequence[str],
     from_where: str,
 ) -> dict[str, Any]:
     """Everything the report page shows of the validation."""
+    verdicts = [verdict(one) for one in judged]
     return {
         "metrics": {
-            "expectations": len(outcomes),
-            "met": sum(outcome["ok"] for outcome in outcomes),
+            "expectations": len(judged),
+            "met": verdicts.count("met"),
+            "warned": verdicts.count("warned"),
+            "not_judged": verdicts.count("not judged"),
             **{name: len(frame) for name, frame in frames.items()},
         },
         "labels": labels,
         "labels_from": from_where,
-        "expectations": outcomes,
+        "expectations": [one.outcome() for one in judged],
     }
 
 
-def stop_unless_met(outcomes: list[dict[str, Any]], found: dict[str, Any]) -> None:
-    """Raise BadInput that names each expectation not met, with some of the rows."""
-    failed = [outcome for outcome in outcomes if not outcome["ok"]]
-    if not failed:
-        return
-    lines = [f"{len(failed)} of {len(outcomes)} expectations are not met (see {DOCUMENTS}):"]
-    lines += [line for outcome in failed for line in _explained(outcome)]
-    raise BadInput("\n".join(lines), found)
-
-
-def _explained(outcome: dict[str, Any]) -> list[str]:
-    limits = outcome["limit"]
-    bounds = ", ".join(
-        f"{word} {_short(limits[key])}"
-        for key, word in (("min_value", "at least"), ("max_value", "at most"))
-        if limits.get(key) is not None
-    )
-    if "value_set" in limits:
-        bounds = f"takes {', '.join(map(repr, limits['value_set'][:10]))}"
-    column = f" ({outcome['column']})" if outcome["column"] else ""
-    head = f"  {outcome['split']}: {outcome['name']}{column}: {_counted(outcome)}"
-    return [
-        f"{head}; {bounds}" if bounds else head,
-        *(
-            f"    {example['id']}: {_short(example['value'])}: {example['start']}"
-            for example in outcome["examples"]
-        ),
-    ]
-
-
-def _counted(outcome: dict[str, Any]) -> str:
-    count = outcome["unexpected"]
-    if not count:
-        return f"got {_short(outcome['observed'])}"
-    one = {"rows": "row", "classes": "class"}
-    return f"{count:,} {outcome['subject'] if count > 1 else one[outcome['subject']]}"
-
-
-def _short(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else repr(value)
+def stop_unless_met(judged: Sequence[Judged], found: dict[str, Any]) -> None:
+    """Raise BadInput that names each expectation not met, with some of the records."""
+    failed = [one for one in judged if one.stops]
+    if failed:
+        head = f"{len(failed)} of {len(judged)} expectations are not met (see {DOCUMENTS}):"
+        raise BadInput("\n".join([head, *explained(failed)]), found)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,6 @@ SECONDS_TO_STOP = 40
 SMALL: dict[str, dict[str, Any]] = {
     "snapshot": {"reference": None},
     "ingest": {"text": "review", "label": "verdict"},
-    "validate": {"min_rows": 100},
     "finetune": {"epochs": 4, "batch": 16, "learning_rate": 3e-3, "max_length": 32, "threads": 1},
     "prune": {"max_drop": 30, "max_levels": 1, "layers": 0.5, "epochs": 1, "threads": 1},
     "export": {"fusion": "gelu", "threads": 1, "min_agreement": 0.5},
@@ -143,7 +142,13 @@ def _project(folder: Path, model: Path) -> Path:
     ignore = shutil.ignore_patterns("__pycache__")
     for room in ("tasks", "dags", "infra"):
         shutil.copytree(ROOT / room, folder / room, ignore=ignore)
-    for name in ("dvc.yaml", "requirements.lock", "pyproject.toml", ".dvcignore"):
+    for name in (
+        "dvc.yaml",
+        "requirements.lock",
+        "expectations.yaml",
+        "pyproject.toml",
+        ".dvcignore",
+    ):
         shutil.copy(ROOT / name, folder / name)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     for section, values in SMALL.items():

@@ -12,10 +12,10 @@ from tasks.benchmark import benchmark
 from tasks.data.dataset import SCHEMA, split_path, write_table
 from tasks.inference import Predictor
 from tasks.inference.quantisation import quantise
-from tasks.inference.release import CARD, MODEL, Release, verify
+from tasks.inference.release import CARD, MODEL, PROFILE, Release, verify
 from tasks.params.benchmark import Benchmark
 from tasks.stage.errors import BadInput
-from tasks.stage.outputs import read_json
+from tasks.stage.outputs import read_json, sha256, write_json
 
 TEXTS = [f"the {thing} is {word}" for thing in ("film", "plot", "cast", "tone")
          for word in ("dull", "funny", "awful", "tender")]  # fmt: skip
@@ -36,6 +36,7 @@ def measured(workspace: Path, tiny_classifier: Path, tiny_release: Path) -> Path
         columns["text"] = TEXTS
         columns["label"] = ["good" if text.endswith(("funny", "er")) else "bad" for text in TEXTS]
         write_table(pa.table(columns, schema=SCHEMA), split_path(split))
+    write_json("data/profile.json", {"version": 1, "newest": "2026-01-29"})
     return workspace
 
 
@@ -57,15 +58,25 @@ def test_from_variants_to_a_release(measured: Path) -> None:
 def check_release(found: dict[str, Any]) -> None:
     release = verify("models/release")
     chosen = Path("models/onnx") / found["chosen"]
+    assert release.files.pop(PROFILE) == sha256(Path("models/release") / PROFILE)
     assert release.files == Release.read(chosen).files
+    check_profile(found)
     assert release.facts["latency_ms"] == found["metrics"]["release_latency_ms"]
     assert release.version is None
     assert sorted(path.name for path in Path("models/release").iterdir()) == sorted(
-        [CARD, MODEL, "tokenizer.json"]
+        [CARD, MODEL, PROFILE, "tokenizer.json"]
     )
     with open("reports/plots/confusion.csv", newline="") as file:
         told = [row["predicted"] for row in csv.DictReader(file)]
     assert told == [each.label for each in Predictor.load("models/release")(TEXTS, batch_size=4)]
+
+
+def check_profile(found: dict[str, Any]) -> None:
+    profile = read_json(Path("models/release") / PROFILE)
+    assert profile["newest"] == "2026-01-29"
+    right = sum(profile["answers"]["right"])
+    assert right + sum(profile["answers"]["wrong"]) == len(TEXTS)
+    assert right / len(TEXTS) == found["metrics"]["release_accuracy"]
 
 
 def check_evidence(found: dict[str, Any]) -> None:

@@ -24,7 +24,6 @@ pytestmark = pytest.mark.timeout(900)
 STAGES = ["snapshot", "ingest", "validate", "finetune", "prune", "export", "benchmark"]
 SMALL: dict[str, dict[str, Any]] = {
     "ingest": {"text": "review", "label": "verdict"},
-    "validate": {"min_rows": 100},
     "finetune": {"epochs": 6, "batch": 16, "learning_rate": 3e-3, "max_length": 32, "threads": 1},
     "prune": {"max_drop": 30, "max_levels": 1, "layers": 0.5, "epochs": 3, "threads": 1},
     "export": {"fusion": "gelu", "threads": 1, "min_agreement": 0.5},
@@ -35,7 +34,13 @@ SMALL: dict[str, dict[str, Any]] = {
 def project(folder: Path, model: Path, source: Path) -> Path:
     """A fresh clone of the project, its parameters set to something small."""
     shutil.copytree(ROOT / "tasks", folder / "tasks", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", "requirements.lock", "pyproject.toml", ".dvcignore"):
+    for name in (
+        "dvc.yaml",
+        "requirements.lock",
+        "expectations.yaml",
+        "pyproject.toml",
+        ".dvcignore",
+    ):
         shutil.copy(ROOT / name, folder / name)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     for section, values in SMALL.items():

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,54 +8,19 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.data.dataset import SCHEMA, read_examples
+from tasks.data.dataset import SCHEMA, read_examples, read_mask
 from tasks.ingest import ingest
 from tasks.params.base import check
 from tasks.params.ingest import Ingest
-from tasks.snapshot import pin_data
 from tasks.stage.errors import BadInput, Unavailable
-from tasks.stage.outputs import write_json
-
-WORDS = ("night", "shift", "model", "small", "fast", "proven", "bucket", "stage")
-OUTPUTS = ("dataset/train", "dataset/validation", "dataset/test", "unlabelled", "quarantine")
+from tests.ingesting import OUTPUTS, example, ingested, pin, quarantine, sides, write
 
 
 @pytest.fixture(autouse=True)
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NIGHTSHIFT_CACHE", str(tmp_path / "cache"))
     return tmp_path
-
-
-def example(number: int) -> tuple[str, str]:
-    """A text of its own and one of two labels."""
-    return f"{WORDS[number % 8]} {WORDS[number // 8 % 8]} {number}", "ab"[number % 2]
-
-
-def write(path: str, rows: Sequence[Sequence[Any]], header: str = "text,label") -> None:
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([header.split(","), *rows])
-
-
-def pin(**sources: str) -> None:
-    pinned = [pin_data(role, uri, None).to_json() for role, uri in sources.items()]
-    write_json("data/snapshot.json", {"sources": pinned})
-
-
-def ingested(source: str = "rows.csv", **params: Any) -> dict[str, Any]:
-    pin(all=source)
-    return ingest(check(Ingest, {"source": source, "validation": 0.2, "test": 0.2, **params}))
-
-
-def sides() -> dict[str, str]:
-    """The split that every text came to."""
-    splits = ("train", "validation", "test")
-    return {str(text): split for split in splits for text in read_examples(split).texts}
-
-
-def quarantine() -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = pq.read_table("data/quarantine.parquet").to_pylist()
-    return rows
 
 
 def test_every_row_is_somewhere() -> None:
@@ -280,3 +244,15 @@ def test_the_findings_are_plain_json() -> None:
     assert json.loads(json.dumps(found)) == found
     assert {entry["unit"] for entry in found["lengths"]} == {"characters", "words"}
     assert pq.read_table("data/unlabelled.parquet").num_rows == 0
+
+
+def test_the_dataset_says_what_is_masked_in_it() -> None:
+    rows = [(f"{text}, write to ann{n}@example.com", label)
+            for n, (text, label) in enumerate(map(example, range(100)))]  # fmt: skip
+    write("rows.csv", rows)
+    ingested()
+    assert read_mask("validation") == ()
+    ingested(mask=["email"])
+    assert read_mask("validation") == ("email",)
+    texts = read_examples("train").texts
+    assert all(str(text).endswith("write to [EMAIL]") for text in texts)

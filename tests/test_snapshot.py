@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 from tasks.params.base import check
 from tasks.params.snapshot import Snapshot
 from tasks.snapshot import snapshot
+from tasks.sources.reference import NOTHING
 from tasks.stage.errors import BadInput
 
 
@@ -59,11 +60,7 @@ def test_the_same_files_give_the_same_bytes_and_no_place_or_time() -> None:
 
     assert outputs() == first
     assert all(str(Path.cwd()).encode() not in content for content in first.values())
-    assert json.loads(first["data/reference.json"]) == {
-        "labels": None,
-        "version": None,
-        "sha256": None,
-    }
+    assert json.loads(first["data/reference.json"]) == NOTHING
 
 
 def test_only_nights_up_to_the_date() -> None:
@@ -107,6 +104,20 @@ def test_the_reference_is_a_release() -> None:
     reference = json.loads(Path("data/reference.json").read_text())
     assert reference["labels"] == ["a", "b"]
     assert reference["version"] == "v1.2.0"
+    assert (reference["profile"], reference["release"]) == (None, "release")
+
+    Path("release/profile.json").write_text('{"rows": 7}')
+    pinned(reference="release")
+    assert json.loads(Path("data/reference.json").read_text())["profile"] == {"rows": 7}
+
+
+@pytest.mark.parametrize(("content", "why"), [("{", "is not JSON"), ("[]", "a JSON object")])
+def test_a_reference_with_a_broken_profile(content: str, why: str) -> None:
+    Path("release").mkdir()
+    Path("release/release.json").write_text('{"labels": ["b", "a"]}')
+    Path("release/profile.json").write_text(content)
+    with pytest.raises(BadInput, match=rf"snapshot\.reference: release/profile\.json .*{why}"):
+        pinned(reference="release")
 
 
 def test_a_reference_that_is_no_release() -> None:
@@ -159,7 +170,7 @@ def test_without_a_version_in_production_there_is_no_reference(
     monkeypatch.setenv("NIGHTSHIFT_STORE", str(tmp_path / "store"))
     pinned()
     reference = json.loads(Path("data/reference.json").read_text())
-    assert reference == {"labels": None, "version": None, "sha256": None}
+    assert reference == NOTHING
 
 
 def test_the_version_in_production_is_the_reference(
@@ -170,8 +181,11 @@ def test_the_version_in_production_is_the_reference(
     (room / "v1.3.0").mkdir(parents=True)
     card = json.dumps({"labels": ["b", "a"], "version": "v1.3.0"})
     (room / "v1.3.0/release.json").write_text(card)
+    (room / "v1.3.0/profile.json").write_text('{"rows": 7}')
     record = {"aliases": {"production": "v1.3.0"}, "history": [], "revoked": {}}
     (room / "aliases.json").write_text(json.dumps(record))
     pinned()
     reference = json.loads(Path("data/reference.json").read_text())
     assert (reference["labels"], reference["version"]) == (["a", "b"], "v1.3.0")
+    assert reference["profile"] == {"rows": 7}
+    assert reference["release"] == "store://registry/reviews/v1.3.0"

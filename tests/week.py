@@ -31,6 +31,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from tasks.handover.package import FILES
 from tasks.sources.package import cache_folder
 from tasks.sources.samples import sample_folder
 from tests.made import ROOT
@@ -38,7 +39,7 @@ from tests.made import ROOT
 HOME = ROOT / ".nightshift" / "week"
 PROJECT, SOURCE, MODEL, STORE = (HOME / name for name in ("project", "source", "model", "store"))
 LAYERS = (0, 1)
-CODE = ("tasks", "dvc.yaml", "params.yaml", "requirements.lock", "pyproject.toml", ".dvcignore")
+CODE = ("tasks", *FILES)
 SETTINGS: dict[str, dict[str, Any]] = {
     "ingest": {"source": str(SOURCE)},
     "finetune": {"model": str(MODEL), "epochs": 1, "learning_rate": 3e-4},

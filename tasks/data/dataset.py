@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,8 @@ SCHEMA = pa.schema(
     ]
 )
 """The columns, fixed for every task; those that a task does not use are null."""
+
+_MASK = b"mask"
 
 Text = str | tuple[str, str]
 """One input: a text, or a pair of texts."""
@@ -48,6 +52,17 @@ def read_examples(split: str, folder: Path = FOLDER) -> Examples:
     pairs = zip(table["text"], table["text_pair"], strict=True)
     texts: list[Text] = [a if b is None else (a, b) for a, b in pairs]
     return Examples(table["id"], texts, table["label"])
+
+
+def masked_schema(kinds: Sequence[str]) -> pa.Schema:
+    """SCHEMA with a note of the kinds of personal data that are masked in the texts."""
+    return SCHEMA.with_metadata({_MASK: json.dumps(list(kinds))}) if kinds else SCHEMA
+
+
+def read_mask(split: str, folder: Path = FOLDER) -> tuple[str, ...]:
+    """The kinds of personal data that are masked in a split's texts."""
+    noted = pq.read_schema(split_path(split, folder)).metadata or {}
+    return tuple(json.loads(noted.get(_MASK, b"[]")))
 
 
 def write_table(table: pa.Table, path: Path) -> None:

@@ -14,13 +14,24 @@ DIGEST_BYTES = 16
 
 def normalise(text: str) -> str:
     """NFKC, case folded, white space collapsed: what a reader would call the same text."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return " ".join(_words(text))
 
 
 def text_digest(texts: Sequence[str]) -> bytes:
     """16 bytes that identify the normalised text, or the pair of them."""
-    content = "\x1f".join(map(normalise, texts))
-    return hashlib.blake2b(f"{VERSION}\x1f{content}".encode(), digest_size=DIGEST_BYTES).digest()
+    return measured(texts)[0]
+
+
+def measured(texts: Sequence[str]) -> tuple[bytes, int]:
+    """The digest of a text or a pair, and how many words between white space it has."""
+    words = [_words(text) for text in texts]
+    content = "\x1f".join(map(" ".join, words))
+    digest = hashlib.blake2b(f"{VERSION}\x1f{content}".encode(), digest_size=DIGEST_BYTES).digest()
+    return digest, sum(map(len, words))
+
+
+def _words(text: str) -> list[str]:
+    return unicodedata.normalize("NFKC", text).casefold().split()
 
 
 def position(digest: bytes, salt: str) -> float:

@@ -4,57 +4,22 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
-import sys
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from tasks.data.columns import Columns, Row
 from tasks.data.formats import FORMATS, format_of
+from tasks.data.opening import LONGEST_LINE_BYTES, opened
+from tasks.data.parquet import parquet_rows
 from tasks.stage.errors import BadInput
 
-ROWS_A_BATCH = 4096
+__all__ = ["Columns", "Row", "read_rows"]
+
 _BOM = b"\xef\xbb\xbf"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row: `number` is its line in a text file (where it begins), its row in a Parquet file.
-
-    `values` are in the order of the columns asked for. `broken` says why the row could not be
-    taken apart; `values` are None then.
-    """
-
-    number: int
-    values: tuple[Any, ...]
-    broken: str | None = None
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The columns to read: those that must be there, and those that may (None where not)."""
-
-    needed: tuple[str, ...]
-    optional: tuple[str, ...] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All of them, in the order of `Row.values`."""
-        return self.needed + self.optional
-
-    def check(self, there: Sequence[str], name: str) -> None:
-        """Raise BadInput that says which columns there are when a needed one is missing."""
-        for column in self.needed:
-            if column not in there:
-                listed = ", ".join(map(repr, there)) or "none"
-                raise BadInput(f"{name} has no column {column!r}; its columns are {listed}")
-            if list(there).count(column) > 1:
-                raise BadInput(f"{name} has more than one column {column!r}: rename one")
 
 
 def read_rows(path: Path, columns: Columns, name: str | None = None) -> Iterator[Row]:
@@ -70,17 +35,18 @@ def read_rows(path: Path, columns: Columns, name: str | None = None) -> Iterator
     if path.stat().st_size == 0:
         raise BadInput(f"{name} is empty (0 bytes): remove it or write it again")
     if kind == "parquet":
-        return _parquet(path, columns, name)
+        return parquet_rows(path, columns, name)
     if kind == "jsonl":
         return _jsonl(path, columns, name)
     return _separated(path, columns, name, "\t" if kind == "tsv" else ",")
 
 
 def _separated(path: Path, columns: Columns, name: str, delimiter: str) -> Iterator[Row]:
-    csv.field_size_limit(sys.maxsize)
+    csv.field_size_limit(LONGEST_LINE_BYTES)
     table = csv.reader(_lines(path, name), delimiter=delimiter, strict=True)
-    header = [field.strip() for field in _header(table, name)]
-    columns.check(header, name)
+    first = _header(table, name)
+    header = [field.strip() for field in first]
+    columns.check(header, name, _other_separator(first, delimiter))
     places = [header.index(column) if column in header else None for column in columns.names]
     nothing = (None,) * len(places)
     while True:
@@ -88,93 +54,123 @@ def _separated(path: Path, columns: Columns, name: str, delimiter: str) -> Itera
         try:
             fields = next(table, None)
         except csv.Error as error:
-            if "unexpected end of data" in str(error):
-                raise BadInput(
-                    f"{name}, line {number}: a quote opened in this row is never closed"
-                ) from None
-            yield Row(number, nothing, f"not {delimiter!r}-separated: {error}")
+            yield Row(number, nothing, _why_broken(error, f"{name}, line {number}", delimiter))
             continue
         if fields is None:
             return
-        if len(fields) == len(header):
+        if len(fields) != len(header):
+            if fields:
+                yield Row(number, nothing, f"{len(fields)} fields, the header has {len(header)}")
+        elif fields[-1] == first[-1] and [fields[0].lstrip("\ufeff"), *fields[1:]] == first:
+            yield Row(number, nothing, "the header once more")
+        else:
             yield Row(number, tuple(None if at is None else fields[at] for at in places))
-        elif fields:
-            yield Row(number, nothing, f"{len(fields)} fields, the header has {len(header)}")
 
 
 def _header(table: Iterator[list[str]], name: str) -> list[str]:
     try:
         return next((fields for fields in table if fields), [])
     except csv.Error as error:
-        raise BadInput(f"{name}, line 1: the header can't be read: {error}") from None
+        why = _LONE_CR if "new-line" in str(error) else f"the header can't be read: {error}"
+        raise BadInput(f"{name}, line 1: {why}") from None
+
+
+_LONE_CR = "its lines end with a lone CR, as on old Macs: convert them to line feeds"
+
+
+def _why_broken(error: csv.Error, where: str, delimiter: str) -> str:
+    """What is wrong with one row. Raises BadInput when the rows after it can't be told any more."""
+    said = str(error)
+    if "unexpected end of data" in said:
+        raise BadInput(f"{where}: a quote opened in this row is never closed") from None
+    if "field limit" in said:
+        raise BadInput(
+            f"{where}: a field is longer than {LONGEST_LINE_BYTES // 2**20} MB: is a quote in "
+            "this row never closed?"
+        ) from None
+    if "new-line" in said:
+        return "a lone CR (carriage return) within the row"
+    return f"not {delimiter!r}-separated: {said}"
+
+
+def _other_separator(header: Sequence[str], delimiter: str) -> str:
+    """What else seems to separate the columns, when the header is one field."""
+    for other in ",;\t|":
+        if len(header) == 1 and other in header[0]:
+            return f"; they look separated by {other!r}: write the file with {delimiter!r}"
+    return ""
 
 
 def _jsonl(path: Path, columns: Columns, name: str) -> Iterator[Row]:
     keys: dict[str, None] = {}
     missing = set(columns.needed)
+    quoted = [json.dumps(column, ensure_ascii=False) for column in columns.names]
     for number, line in enumerate(_lines(path, name), start=1):
         if not line.strip():
             continue
-        try:
-            content = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise BadInput(f"{name}, line {number} is not JSON: {error}") from None
-        if not isinstance(content, dict):
-            raise BadInput(f"{name}, line {number} is not a JSON object with columns as keys")
+        content = _object(line, name, number)
         if missing:
             keys.update(dict.fromkeys(content))
             missing.difference_update(content)
-        yield Row(number, tuple(content.get(column) for column in columns.names))
+        values = tuple(content.get(column) for column in columns.names)
+        if max(map(line.count, quoted)) > 1 and (twice := _twice(line, columns.names)) is not None:
+            yield Row(number, (None,) * len(values), f"the key {twice!r} stands twice")
+        else:
+            yield Row(number, values)
     if keys and missing:
         columns.check(list(keys), name)
 
 
-def _parquet(path: Path, columns: Columns, name: str) -> Iterator[Row]:
+def _object(line: str, name: str, number: int) -> dict[str, Any]:
     try:
-        with pq.ParquetFile(path) as file:
-            there = file.schema_arrow.names
-            columns.check(there, name)
-            wanted = [column for column in dict.fromkeys(columns.names) if column in there]
-            number = 0
-            for batch in file.iter_batches(batch_size=ROWS_A_BATCH, columns=wanted):
-                lists = {column: batch.column(column).to_pylist() for column in wanted}
-                empty = [None] * batch.num_rows
-                for values in zip(*(lists.get(c, empty) for c in columns.names), strict=True):
-                    number += 1
-                    yield Row(number, values)
-    except (pa.ArrowException, OSError) as error:
-        why = " ".join(str(error).split())[:200]
-        raise BadInput(
-            f"{name} is not a whole Parquet file ({why}): it may have been cut off while it was "
-            "copied; write it again"
-        ) from None
+        content = json.loads(line)
+    except RecursionError:
+        why = "is nested too deeply"
+    except json.JSONDecodeError as error:
+        why = f"is not JSON: {error.msg}, character {error.pos + 1}"
+    except ValueError as error:  # a number of thousands of digits
+        why = f"can't be read: {error}"
+    else:
+        if isinstance(content, dict):
+            return content
+        why = "is not a JSON object with columns as keys"
+    raise BadInput(f"{name}, line {number} {why}: takes one object a line")
+
+
+def _twice(line: str, columns: Sequence[str]) -> str | None:
+    """A column that the line gives two values for: nobody can say which is meant."""
+    keys = [key for key, _ in json.loads(line, object_pairs_hook=list)]
+    return next((column for column in columns if keys.count(column) > 1), None)
 
 
 def _lines(path: Path, name: str) -> Iterator[str]:
     """The lines of a UTF-8 file, with their ends; an optional byte order mark is left out."""
     number = 0
     try:
-        with _opened(path, name) as file:
-            for raw in file:
+        with io.TextIOWrapper(opened(path, name), "utf-8-sig", newline="\n") as file:
+            for line in file:
                 number += 1
-                yield (raw.removeprefix(_BOM) if number == 1 else raw).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BadInput(_not_utf8(name, number, error)) from None
+                yield line
+    except UnicodeDecodeError:
+        raise BadInput(_first_not_utf8(path, name)) from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise BadInput(f"{name} is not a whole gzip file, after line {number}: {error}") from None
 
 
-def _opened(path: Path, name: str) -> IO[bytes] | gzip.GzipFile:
-    if name.lower().endswith(".gz"):
-        return gzip.open(path, "rb")
-    return open(path, "rb")
+def _first_not_utf8(path: Path, name: str) -> str:
+    """Where the file stops being UTF-8: read once more, since a decoder of blocks can't tell."""
+    with opened(path, name) as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.removeprefix(_BOM).decode("utf-8")
+            except UnicodeDecodeError as error:
+                return _not_utf8(name, number, error)
+    return f"{name} is not UTF-8; it changed while it was read"
 
 
 def _not_utf8(name: str, number: int, error: UnicodeDecodeError) -> str:
     byte = error.object[error.start]
-    guess = "UTF-16" if number == 1 and error.object[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
-    looks = f"; it looks like {guess}" if guess else ""
     return (
-        f"{name}, line {number}: byte {error.start + 1} (0x{byte:02x}) is not UTF-8{looks}; "
+        f"{name}, line {number}: byte {error.start + 1} (0x{byte:02x}) is not UTF-8; "
         "convert the file to UTF-8 (for example with iconv)"
     )

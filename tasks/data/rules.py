@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 SHOWN_CHARACTERS = 200
+_INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,8 @@ def check_texts(values: Sequence[Any], columns: Sequence[str], longest: int) -> 
                 return Refused("no text", f"column {column!r} is empty")
             kind = type(value).__name__
             return Refused("text is no string", f"column {column!r} holds a value of type {kind}")
-        if not value.strip():
+        stripped = value.strip()
+        if not stripped:
             return Refused("no text", f"column {column!r} is empty")
         if len(value) > longest:
             return Refused(
@@ -36,6 +39,8 @@ def check_texts(values: Sequence[Any], columns: Sequence[str], longest: int) -> 
             )
         if "\0" in value or not _is_unicode(value):
             return Refused("broken characters", f"column {column!r} has NUL or half characters")
+        if not (stripped[0].isalnum() or _is_visible(stripped)):
+            return Refused("no text", f"column {column!r} has nothing that can be seen")
     return None
 
 
@@ -45,6 +50,8 @@ def label_text(value: Any) -> str | Refused:
         return Refused("no label", "the label is empty")
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, float) and math.isinf(value):
+        return Refused("no label", f"the label is {value}")
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, int | float):
@@ -66,6 +73,11 @@ def shown(value: Any) -> str | None:
         return None
     text = value if isinstance(value, str) else repr(value)
     return text[:SHOWN_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
+
+
+def _is_visible(text: str) -> bool:
+    """Whether any character is more than space, control or format, as zero-width ones are."""
+    return any(unicodedata.category(character) not in _INVISIBLE for character in text)
 
 
 def _is_unicode(text: str) -> bool:

@@ -2,104 +2,133 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from tasks.data.checks import quarantine_examples
 from tasks.data.dataset import SPLITS
-from tasks.data.gather import Gathered
+from tasks.data.index import Index
 from tasks.data.normalise import VERSION
+from tasks.data.parts import Part
 from tasks.data.rules import shown
-from tasks.data.splits import CODES, CONTRADICTION, DUPLICATE, LEAK, Assignment
+from tasks.data.splits import CODES, CONTRADICTION, DUPLICATE, LEAK, REPEATED, Assignment
+from tasks.data.writing import Lengths, Sent
 
 PERCENTILES = (0, 5, 25, 50, 75, 95, 100)
 SHOWN = 5
 
 
 def summary(
-    rows: Gathered, found: Assignment, extra: Gathered, tables: dict[str, pa.Table]
+    labelled: Sequence[Part],
+    extra: Sequence[Part],
+    rows: Index,
+    found: Assignment,
+    sent: Sent,
+    account: dict[str, Any],
 ) -> dict[str, Any]:
     """The findings of `ingest`: counts as metrics, the rest as lists a report can draw."""
-    sizes = {name: len(tables[name]) for name in SPLITS}
-    labels = _label_counts(tables)
+    labels = _label_counts(rows, found)
+    totals = account["totals"]
     return {
         "metrics": {
-            "rows_read": rows.rows_read,
-            **sizes,
+            "rows_read": sum(part.counts.read for part in labelled),
+            **{name: totals[name] for name in SPLITS},
             "classes": len(labels),
-            "duplicates": found.count(DUPLICATE),
-            "leaks": found.count(LEAK),
-            "contradictions": found.count(CONTRADICTION),
-            "quarantined": len(rows.quarantined) + len(extra.quarantined),
-            "stripped_labels": rows.stripped_labels,
-            "unlabelled_read": extra.rows_read,
+            **{name: totals[name] for name in ("duplicates", "repeated", "leaks")},
+            "contradictions": totals["contradictions"],
+            "quarantined": totals["quarantined"],
+            "stripped_labels": sum(part.counts.stripped_labels for part in labelled),
+            "unlabelled": totals["unlabelled"],
+            "unlabelled_read": sum(part.counts.read for part in extra),
+            "masked": sum(account["masked"].values()),
         },
         "normaliser": VERSION,
         "labels": labels,
-        "lengths": _lengths(rows, found),
-        "partitions": _partitions(tables),
-        "rules_broken": dict(sorted((rows.rules_broken() + extra.rules_broken()).items())),
-        "quarantine": quarantine_examples(rows) + quarantine_examples(extra),
-        "duplicates": _duplicates(rows, found),
-        "contradictions": _contradictions(rows, found),
+        "lengths": _lengths(sent.lengths),
+        "partitions": _partitions(account["files"]),
+        "rules_broken": account["rules"],
+        "masked": account["masked"],
+        "quarantine": quarantine_examples(labelled) + quarantine_examples(extra),
+        "duplicates": _duplicates(labelled, rows, found, sent),
+        "contradictions": _contradictions(rows, found, sent),
     }
 
 
-def _label_counts(tables: dict[str, pa.Table]) -> list[dict[str, Any]]:
-    counts = {name: Counter(tables[name].column("label").to_pylist()) for name in SPLITS}
-    labels = sorted(set().union(*counts.values()))
-    return [{"label": label, **{name: counts[name][label] for name in SPLITS}} for label in labels]
+def shown_rows(found: Assignment) -> list[int]:
+    """The rows whose texts the summary shows: some that repeat another, some that contradict."""
+    return [*_repeating(found), *_contradicting(found)]
 
 
-def _lengths(rows: Gathered, found: Assignment) -> list[dict[str, Any]]:
-    fate = np.frombuffer(found.fate, np.int8)
-    measured = {"characters": rows.characters, "words": rows.words}
-    return [
-        {"split": name, "unit": unit, **_percentiles(np.frombuffer(lengths, np.int64)[side])}
+def _label_counts(rows: Index, found: Assignment) -> list[dict[str, Any]]:
+    counts = {
+        name: np.bincount(rows.labels[found.fate == CODES[name]], minlength=len(rows.names))
         for name in SPLITS
-        for unit, lengths in measured.items()
-        if (side := fate == CODES[name]).any()
-    ]
-
-
-def _percentiles(values: np.ndarray) -> dict[str, int]:
-    at = np.percentile(values, PERCENTILES, method="nearest")
-    return {f"p{name}": int(value) for name, value in zip(PERCENTILES, at, strict=True)}
-
-
-def _partitions(tables: dict[str, pa.Table]) -> list[dict[str, Any]]:
-    counts = {name: Counter(tables[name].column("date").to_pylist()) for name in SPLITS}
-    days = sorted(day for day in set().union(*counts.values()) if day is not None)
-    return [{"date": day, **{name: counts[name][day] for name in SPLITS}} for day in days]
-
-
-def _duplicates(rows: Gathered, found: Assignment) -> list[dict[str, Any]]:
-    table = rows.table()
+    }
     return [
-        {"text": shown(table["text"][dropped].as_py()), "kept_in": _file(rows, kept)}
-        | {"dropped_from": _file(rows, dropped), "label": rows.labels[dropped]}
-        for dropped, kept in found.twins[:SHOWN]
+        {"label": label, **{name: int(counts[name][at]) for name in SPLITS}}
+        for label, at in sorted((label, at) for at, label in enumerate(rows.names))
+        if any(counts[name][at] for name in SPLITS)
     ]
 
 
-def _contradictions(rows: Gathered, found: Assignment) -> list[dict[str, Any]]:
-    table = rows.table()
-    groups: dict[bytes, list[int]] = {}
-    for at, fate in enumerate(found.fate):
-        if fate == CONTRADICTION:
-            groups.setdefault(rows.digests[at], []).append(at)
+def _lengths(lengths: Lengths) -> list[dict[str, Any]]:
+    return [
+        {"split": name, "unit": unit}
+        | {f"p{p}": length for p, length in zip(PERCENTILES, found, strict=True)}
+        for name in SPLITS
+        for unit in ("characters", "words")
+        if (found := lengths.percentiles(CODES[name], unit, PERCENTILES))
+    ]
+
+
+def _partitions(files: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The examples of every date; one that gave none is not there."""
+    days: dict[str, dict[str, int]] = {}
+    for file in files:
+        if file["date"] is not None and any(file[name] for name in SPLITS):
+            day = days.setdefault(file["date"], dict.fromkeys(SPLITS, 0))
+            day.update({name: day[name] + file[name] for name in SPLITS})
+    return [{"date": date, **counts} for date, counts in sorted(days.items())]
+
+
+def _repeating(found: Assignment) -> list[int]:
+    return [int(at) for at in _first(np.isin(found.fate, (DUPLICATE, LEAK, REPEATED)))]
+
+
+def _contradicting(found: Assignment) -> list[int]:
+    """The first rows of the first texts that contradict each other."""
+    opens = found.keeper == np.arange(len(found.keeper))
+    return [int(at) for at in _first((found.fate == CONTRADICTION) & opens)]
+
+
+def _first(rows: np.ndarray) -> np.ndarray:
+    return np.flatnonzero(rows)[:SHOWN]
+
+
+def _duplicates(
+    parts: Sequence[Part], rows: Index, found: Assignment, sent: Sent
+) -> list[dict[str, Any]]:
     return [
         {
-            "text": shown(table["text"][places[0]].as_py()),
-            "labels": sorted({rows.labels[at] for at in places}),
-            "rows": len(places),
+            "text": shown(sent.texts[at]),
+            "kept_in": _file(parts, rows, int(found.keeper[at])),
+            "dropped_from": _file(parts, rows, at),
+            "label": rows.names[rows.labels[at]],
         }
-        for places in list(groups.values())[:SHOWN]
+        for at in _repeating(found)
     ]
 
 
-def _file(rows: Gathered, at: int) -> str:
-    return rows.sources[rows.files[at]].name
+def _contradictions(rows: Index, found: Assignment, sent: Sent) -> list[dict[str, Any]]:
+    shown_groups = []
+    for at in _contradicting(found):
+        places = np.flatnonzero(found.keeper == at)
+        labels = sorted({rows.names[code] for code in rows.labels[places]})
+        shown_groups.append({"text": shown(sent.texts[at]), "labels": labels, "rows": len(places)})
+    return shown_groups
+
+
+def _file(parts: Sequence[Part], rows: Index, at: int) -> str:
+    return parts[int(rows.part_of(np.array(at)))].file.name

@@ -26,7 +26,13 @@ RELEASE = "models/release"
 TEST = "data/dataset/test.parquet"
 GATE = "reports/gate.json"
 PUBLICATION = "publication.json"
-FOR_THE_PAGE = ("data/snapshot.json", "models/base.json", RELEASE)
+FOR_THE_PAGE = (
+    "data/snapshot.json",
+    "data/intake.json",
+    "data/reference.json",
+    "models/base.json",
+    RELEASE,
+)
 FOR_THE_MANIFEST = (RELEASE, "reports/metrics.json", "data/snapshot.json")
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from tasks.stage.errors import BadInput
 from tasks.store.store import Store
 
-FILES = ("dvc.yaml", "params.yaml", "requirements.lock", "pyproject.toml", ".dvcignore")
+NEEDED = ("dvc.yaml", "params.yaml", "expectations.yaml", "requirements.lock")
+FILES = (*NEEDED, "pyproject.toml", ".dvcignore")
 FOLDER = "tasks"
 NO_BYTE_CODE = ":(exclude,glob)**/__pycache__/**"
 _LEFT_OUT = ("__pycache__", ".pyc")
@@ -55,7 +56,7 @@ def key_of(revision: str) -> str:
 
 
 def _archive(root: Path) -> bytes:
-    missing = [name for name in FILES[:3] if not (root / name).is_file()]
+    missing = [name for name in NEEDED if not (root / name).is_file()]
     if missing:
         raise BadInput(f"{root.resolve()} is not a nightshift project: {missing[0]} is missing")
     paths = [root / name for name in FILES if (root / name).is_file()]

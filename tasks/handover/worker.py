@@ -9,6 +9,7 @@ Each step is what makes the next one safe; see docs/handover.md.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ from tasks.stage.outputs import read_json
 
 REPORTS = Path("reports")
 TIMING = ".timing.json"
+LEAST_BYTES = 2**16
+"""Free bytes below which DVC itself can't work: its databases grow in pages."""
 
 
 def work(run: Run, stage: str, say: Say, force: bool = False) -> Record:
@@ -94,6 +97,8 @@ def _why(place: Workspace, stage: str, code: int) -> StageError:
     try:
         report: dict[str, Any] = read_json(path)
     except (OSError, ValueError):
+        if shutil.disk_usage(place.folder).free < LEAST_BYTES:
+            return Unavailable(f"the disk is full in {place.folder}: free some space and run again")
         return Unavailable(
             f"{stage} ended without a report (dvc: exit code {code}): it was killed, or could not "
             "start; its log says more"

@@ -16,8 +16,9 @@ import numpy.typing as npt
 import onnxruntime
 from tokenizers import Encoding, Tokenizer
 
-from tasks.inference.release import MODEL, TOKENIZER, Release, Session, verify
+from tasks.inference.release import CARD, MODEL, TOKENIZER, Release, Session, verify
 from tasks.inference.remote import find_release
+from tasks.masking import Masker
 from tasks.stage.cores import cores
 from tasks.stage.errors import BadInput
 
@@ -57,12 +58,16 @@ class Predictor:
     The figures of an int8 release depend a little on what shares a batch (ONNX Runtime scales a
     whole batch's activations together): equal lists give equal results, an input on its own may
     differ in the third decimal.
+
+    Personal data are masked before anything else when the release says so, as they were in what it
+    learned from.
     """
 
     def __init__(self, release: Release, folder: Path, threads: int | None = None) -> None:
         self.release = release
         self.threads = threads or release.session.threads or cores()
         self._tokenizer = _load_tokenizer(folder / TOKENIZER, release.max_length)
+        self._masker = _load_masker(folder / CARD, release.mask)
         self._model = folder / MODEL
         self._session = _load_session(self._model, release.session, self.threads)
         self._outputs = [self._session.get_outputs()[0].name]
@@ -150,6 +155,8 @@ class Predictor:
         return {name: columns[name] for name in self.release.inputs}
 
     def _encode(self, texts: Sequence[Text]) -> list[Encoding]:
+        if self._masker is not None:
+            texts = [_masked(self._masker, text) for text in texts]
         if len(texts) == 1:
             text = texts[0]
             encode = self._tokenizer.encode
@@ -221,6 +228,20 @@ def _load_tokenizer(path: Path, max_length: int) -> Tokenizer:
     tokenizer.enable_truncation(max_length, direction=side)
     tokenizer.no_padding()
     return tokenizer
+
+
+def _load_masker(card: Path, kinds: Sequence[str]) -> Masker | None:
+    try:
+        return Masker(kinds) if kinds else None
+    except BadInput as error:
+        raise BadInput(f"{card}: {error}") from None
+
+
+def _masked(masker: Masker, text: Text) -> Text:
+    if isinstance(text, str):
+        return masker(text)[0]
+    first, second = text
+    return masker(first)[0], masker(second)[0]
 
 
 def _load_session(path: Path, settings: Session, threads: int) -> Any:

@@ -21,6 +21,8 @@ MANIFEST = "manifest.json"
 """What the registry says about a published release, the card's own checksum among it."""
 MODEL = "model.onnx"
 TOKENIZER = "tokenizer.json"
+PROFILE = "profile.json"
+"""What the data were like that the model was trained on; later nights are held against it."""
 
 Optimisation = Literal["none", "basic", "extended", "all"]
 
@@ -58,6 +60,8 @@ class Release:
     pad_side: Literal["right", "left"] = "right"
     pairs: bool = False
     """Whether an input is a pair of texts."""
+    mask: tuple[str, ...] = ()
+    """Kinds of personal data masked in what it learned from, and in what it is asked."""
     task: Literal["classification"] = "classification"
     session: Session = field(default_factory=Session)
     base: dict[str, Any] = field(default_factory=dict)
@@ -106,9 +110,12 @@ class Release:
     def digest(self) -> str:
         """The sha256 of what the release is, whatever was measured on it and however it is called.
 
-        Of a release as written or read: it rests on the checksums of the other files.
+        Of a release as written or read: it rests on the checksums of the files that serve.
         """
-        card = asdict(replace(self, facts={}, version=None))
+        files = {name: digest for name, digest in self.files.items() if name != PROFILE}
+        card = asdict(replace(self, facts={}, version=None, files=files))
+        if not self.mask:
+            del card["mask"]  # releases from before there was masking keep their digests
         text = json.dumps(card, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -179,6 +186,7 @@ def _verify_card(folder: Path) -> None:
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "labels": (list, tuple), "inputs": (list, tuple), "disabled": (list, tuple),
+    "mask": (list, tuple),
     "max_length": (int,), "pad_id": (int,), "threads": (int, type(None)),
     "precision": (str,), "level": (str,), "pad_side": (str,), "task": (str,),
     "optimisation": (str,), "version": (str, type(None)),

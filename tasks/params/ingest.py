@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
 from tasks.params.base import Section
 
 Share = Annotated[float, Field(ge=0, lt=1)]
+Kind = Literal["email", "phone", "card", "id", "ip"]
 
 
 class GivenSplits(Section):
@@ -42,6 +43,9 @@ class Ingest(Section):
     unlabelled: str | None = Field(None, description="a source of texts without labels")
     max_characters: int = Field(100_000, ge=1, description="longer texts go to quarantine")
     max_quarantine: Share = Field(0.05, description="share of bad rows above which the run stops")
+    mask: list[Kind] = Field(
+        default_factory=list, description="personal data to mask: email, phone, card, id, ip"
+    )
 
     @model_validator(mode="before")
     @classmethod

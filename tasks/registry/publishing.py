@@ -73,7 +73,7 @@ def _claim(
     """The claim on a version for this release: one that is there, or a new one."""
     digest, taken = release.digest, _claims(store, name, major)
     for claim in taken.values():
-        if claim["digest"] == digest:
+        if claim["digest"] == digest and _can_be_finished(store, claim, release):
             return claim
     free = max(taken, default=-1) + 1
     while True:
@@ -83,9 +83,21 @@ def _claim(
         if store.create(key, to_json(claim)):
             return claim
         theirs: dict[str, Any] = read_record(store, key)
-        if theirs["digest"] == digest:
+        if theirs["digest"] == digest and _can_be_finished(store, theirs, release):
             return theirs
         free += 1
+
+
+def _can_be_finished(store: Store, claim: dict[str, Any], release: Release) -> bool:
+    """Whether a claim's version is there, or can be made of this release's files.
+
+    Equal releases may come with different descriptions of their data.
+    """
+    manifest = claim["manifest"]
+    claimed = {path: file["sha256"] for path, file in manifest["files"].items() if path != CARD}
+    if claimed == release.files:
+        return True
+    return read_manifest(store, manifest["name"], manifest["version"]) is not None
 
 
 def _claims(store: Store, name: str, major: int) -> dict[int, dict[str, Any]]:

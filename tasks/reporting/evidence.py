@@ -55,6 +55,10 @@ class Evidence:
     params: dict[str, Any]
     base: dict[str, Any]
     snapshot: dict[str, Any]
+    intake: dict[str, Any]
+    """Where every row went: data/intake.json, if it is of this run's `ingest`."""
+    reference: dict[str, Any]
+    """The version in production, with the profile of its data where it has one."""
     release: dict[str, Any]
     documents: bool
     """Whether Great Expectations' Data Docs lie beside the page."""
@@ -82,6 +86,8 @@ def read_evidence(root: Path = Path(".")) -> Evidence:
         params=_yaml(root / "params.yaml"),
         base=mapping(_json(root / "models/base.json")),
         snapshot=mapping(_json(root / "data/snapshot.json")),
+        intake=mapping(_json(root / "data/intake.json")) if stages["ingest"].ok else {},
+        reference=mapping(_json(root / "data/reference.json")),
         release=release,
         documents=(root / DOCUMENTS).is_file(),
         revision=_revision(root),
@@ -152,7 +158,7 @@ def _json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError:
         return None
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
 
 

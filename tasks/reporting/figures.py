@@ -25,27 +25,12 @@ from tasks.reporting.wording import count, decimal, known, layers, percent, poin
 
 WIDE, NARROW = 780, 350
 """Units across on a wide and on a narrow screen: text is drawn about as large as written."""
-SPLITS = (("train", "a"), ("validation", "b"), ("test", "c"))
 
 
 def twice(draw: Callable[[float], Markup]) -> Markup:
     """A chart for a wide and one for a narrow screen; the style shows one of them."""
     wide, narrow = draw(WIDE), draw(NARROW)
     return Markup('<div class="wide">{}</div><div class="narrow">{}</div>').format(wide, narrow)
-
-
-def nights(evidence: Evidence) -> Markup | None:
-    """Examples by date of their partition, or None when the data has no dates."""
-    found = records(evidence.stages["ingest"].report.get("partitions"))
-    if not found:
-        return None
-    bars = []
-    for each in found:
-        parts = [float(each.get(name) or 0) for name, _ in SPLITS]
-        said = ", ".join(f"{name} {count(each.get(name))}" for name, _ in SPLITS)
-        bars.append(Column(str(each["date"]), parts, f"{each['date']}: {said}"))
-    label = f"Examples by partition: {len(found)} dates"
-    return twice(lambda width: columns(bars, SPLITS, Axis("examples", count), label, width, 190))
 
 
 def losses(evidence: Evidence) -> Markup | None:

@@ -5,16 +5,18 @@ Texts in it come from people's data and are treated as hostile: every value is e
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 
-from tasks.reporting import figures, measured
+from tasks.reporting import data_figures, figures, measured
+from tasks.reporting.data_page import data_content
 from tasks.reporting.evidence import STAGES, Evidence, read_evidence, records
 from tasks.reporting.headline import headline
-from tasks.reporting.svg import clean
+from tasks.reporting.letters import clean
 from tasks.reporting.wording import FILTERS, known
 from tasks.stage.outputs import whole
 
@@ -35,6 +37,11 @@ def write_page() -> Path:
 
 def render(evidence: Evidence) -> str:
     """The page as HTML."""
+    return clean(_environment().get_template("page.html.j2").render(_content(evidence)))
+
+
+@cache
+def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -43,7 +50,7 @@ def render(evidence: Evidence) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(FILTERS)
-    return clean(environment.get_template("page.html.j2").render(_content(evidence)))
+    return environment
 
 
 def _content(evidence: Evidence) -> dict[str, Any]:
@@ -57,6 +64,8 @@ def _content(evidence: Evidence) -> dict[str, Any]:
         "stages": stages,
         "shown": stages | after,
         "figures": figures,
+        "data": data_content(evidence),
+        "data_figures": data_figures,
         "contenders": measured.contenders(evidence),
         "steps": measured.steps(evidence),
         "confusions": measured.confusions(evidence),

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from html import escape
 
 from markupsafe import Markup
 
+from tasks.reporting.letters import clean
+
 FONT_SIZE = 12.0
 WIDTH_OF_A_LETTER = 0.56  # of the font size; a mean over Latin text in the system's sans-serif
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-def clean(text: str) -> str:
-    """`text` without the characters that XML does not have."""
-    return _NOT_XML.sub("\ufffd", text)
 
 
 def text_width(text: str, size: float = FONT_SIZE) -> float:
@@ -27,7 +22,9 @@ def text_width(text: str, size: float = FONT_SIZE) -> float:
 
 def shortened(text: str, width: float, size: float = FONT_SIZE) -> str:
     """`text`, cut with an ellipsis so that it is drawn within `width`."""
-    if text_width(text, size) <= width:
+    whole = clean(text)
+    text = whole[: int(width / (size * WIDTH_OF_A_LETTER)) + 1]  # no more of it can fit
+    if text == whole and text_width(text, size) <= width:
         return text
     while text and text_width(text + "…", size) > width:
         text = text[:-1]

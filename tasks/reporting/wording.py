@@ -13,8 +13,26 @@ MINUS = "\u2212"
 
 def known(value: Any) -> float | None:
     """`value` if it is a finite number, else None."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if number and math.isfinite(value) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def whole_number(value: Any) -> int | None:
+    """`value` if it is a whole number from 0 up, else None."""
+    number = known(value)
+    return int(number) if number is not None and number >= 0 and number.is_integer() else None
+
+
+def short(value: Any, most: int = 80) -> str:
+    """A text of people's data as far as it is shown, on one line; whatever is no text, as text."""
+    text = value if isinstance(value, str) else UNKNOWN if value is None else str(value)
+    joined = " ".join(text[: 4 * most].split())
+    return joined if len(joined) <= most and len(text) <= 4 * most else joined[:most] + "…"
 
 
 def decimal(value: Any, digits: int = 2) -> str:
@@ -48,7 +66,7 @@ def significant(value: Any, digits: int = 3) -> str:
 def plain(value: Any) -> str:
     """A number that a person chose, as they would write it."""
     number = known(value)
-    return UNKNOWN if number is None else f"{number:g}".replace("-", MINUS)
+    return UNKNOWN if number is None else f"{number:,.10g}".replace("-", MINUS)
 
 
 def unit(name: str, digits: int = 3) -> Callable[[Any], str]:
@@ -68,6 +86,12 @@ def points(value: Any) -> str:
         return UNKNOWN
     rounded = round(number, 2)
     return "0" if rounded == 0 else f"{'+' if rounded < 0 else MINUS}{abs(rounded):.2f}"
+
+
+def signed(value: Any) -> str:
+    """Points more or less than before."""
+    number = known(value)
+    return UNKNOWN if number is None else points(-number)
 
 
 def times(value: Any) -> str:
@@ -119,6 +143,8 @@ FILTERS: dict[str, Callable[..., str]] = {
     "percent": percent,
     "plain": plain,
     "points": points,
+    "short": short,
+    "signed": signed,
     "significant": significant,
     "size": size,
     "times": times,

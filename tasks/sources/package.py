@@ -37,7 +37,7 @@ class Package:
 
 
 def cache_folder() -> Path:
-    """Where samples are kept for this user: `$NIGHTSHIFT_CACHE`, or the platform's cache."""
+    """Where samples and parsed files are kept: `$NIGHTSHIFT_CACHE`, or the platform's cache."""
     if own := os.environ.get("NIGHTSHIFT_CACHE"):
         return Path(own).expanduser()
     if shared := os.environ.get("XDG_CACHE_HOME"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from tasks.sources import hub
@@ -37,7 +38,7 @@ def resolve_model(uri: str) -> Source:
         if name in SAMPLES - MODELS:
             raise BadInput(f"{uri} is data, not a model; models are {_listed(MODELS)}")
         return _sample(uri, name)
-    if not Path(uri).exists() and hub.looks_like_id(uri):
+    if not os.path.exists(uri) and hub.looks_like_id(uri):
         return hub.Hub(uri)
     return _bucket_or_path(uri)
 
@@ -51,6 +52,8 @@ def _bucket_or_path(uri: str) -> Source:
         from tasks.sources.s3 import Bucket  # half a second that local data need not pay
 
         return Bucket(uri)
+    if not uri.strip() or "\0" in uri:
+        raise BadInput(f"{uri!r} names nothing; {KINDS}")
     scheme, colon, _ = uri.partition("://")
     if colon:
         raise BadInput(f"{uri}: {scheme}:// is not known; {KINDS}")

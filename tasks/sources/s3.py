@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from botocore import exceptions
 
 from tasks.sources.aws import CUT_OFF, TRIES, asked, client, code_of
+from tasks.sources.names import check_name
 from tasks.sources.source import Pinned
 from tasks.stage.errors import BadInput, Unavailable
 from tasks.stage.outputs import STATE, whole
@@ -22,6 +23,7 @@ from tasks.stage.outputs import STATE, whole
 PART_BYTES = 16 * 2**20
 PARTS_AT_ONCE = 4
 FIRST_WAIT_SECONDS = 0.5
+SHOWN_OF_A_NAME = 40  # a key may be longer than a file's name
 NEEDS = "s3:ListBucket on the bucket and s3:GetObject on its objects"
 T = TypeVar("T")
 
@@ -58,7 +60,7 @@ class Bucket:
 
         Every part is asked for with the pinned ETag, so a mixture of two contents can't come out.
         """
-        name = PurePosixPath(pinned.path).name
+        name = PurePosixPath(pinned.path).name[-SHOWN_OF_A_NAME:]
         target = STATE / "cache" / f"{self._cache_key(pinned)}-{name}"
         if target.is_file() and target.stat().st_size == pinned.size:
             return target
@@ -90,12 +92,10 @@ class Bucket:
         prefix = f"{self.key}/" if self.key else ""
         for found in self._objects(prefix):
             path = found["Key"].removeprefix(prefix)
-            if path and not any(
-                part.startswith((".", "_")) or not part for part in path.split("/")
-            ):
+            if is_wanted(path, found["Size"], self.uri):
                 if path == self._own_name:
                     raise BadInput(f"{self.uri}: write it with a / at the end, it is a folder")
-                yield _pinned(path, found)
+                yield _pinned(check_name(path, self.uri), found)
 
     def _objects(self, prefix: str) -> Iterator[dict[str, Any]]:
         """Every object's newest version; with its id where the bucket keeps versions."""
@@ -155,6 +155,19 @@ class Bucket:
                 raise Unavailable(changed) from None
 
         return asked(where, NEEDS, unchanged)
+
+
+def is_wanted(path: str, size: int, uri: str) -> bool:
+    """Whether an object `path` below a prefix holds data, by its name and its size in bytes.
+
+    Raises BadInput for a name that no folder could have: its rows would be lost in silence.
+    """
+    parts = path.split("/")
+    if any(part.startswith((".", "_")) for part in parts) or (parts[-1] == "" and not size):
+        return False
+    if "" in parts:
+        raise BadInput(f"{uri}: the object {path!r} has an empty folder or file name: rename it")
+    return True
 
 
 def _pinned(path: str, found: dict[str, Any]) -> Pinned:

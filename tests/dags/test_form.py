@@ -38,7 +38,7 @@ def test_only_lists_and_structures_have_no_field() -> None:
     present = flat(yaml.safe_load((ROOT / "params.yaml").read_text()))
     missing = set(present) - set(FORM)
     assert missing == {
-        "ingest.text", "ingest.split", "validate.labels", "prune.keep", "export.variants"
+        "ingest.text", "ingest.split", "ingest.mask", "prune.keep", "export.variants"
     }  # fmt: skip
 
 
@@ -96,7 +96,7 @@ def test_what_is_wrong_is_refused_by_the_field(key: str, value: object) -> None:
         ("snapshot.data_date", "2026-01-31"),
         ("snapshot.data_date", None),
         ("finetune.learning_rate", 1e-05),
-        ("validate.min_class_share", 1e-05),
+        ("gate.significance", 1e-05),
         ("gate.max_slowdown", None),
         ("ingest.source", "s3://bucket/a b: 'c' # d"),
     ],

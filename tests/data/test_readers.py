@@ -151,6 +151,48 @@ def test_a_key_missing_from_one_line_is_a_missing_value(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_another_separator_is_recognised(tmp_path: Path, separator: str) -> None:
+    (tmp_path / "rows.csv").write_text(f"text{separator}label\nfine{separator}a\n")
+    with pytest.raises(BadInput, match=r"they look separated by .*: write the file with ','"):
+        list(read_rows(tmp_path / "rows.csv", COLUMNS))
+
+
+def test_of_ten_thousand_columns_a_few_are_listed(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text(",".join(f"c{n}" for n in range(10_000)) + "\n")
+    with pytest.raises(BadInput, match=r"its columns are 'c0', .* 'c19' and 9,980 more$"):
+        list(read_rows(tmp_path / "rows.csv", COLUMNS))
+
+
+def test_the_header_once_more_is_no_row_but_a_text_like_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\nfine,a\n\ufefftext,label\ntext,a\n", encoding="utf-8")
+
+    rows = list(read_rows(path, COLUMNS))
+    assert [row.broken for row in rows] == [None, "the header once more", None]
+    assert rows[2].values == ("text", "a", None)
+
+
+def test_a_field_without_end_stops_before_it_fills_the_memory(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('text,label\n"open,a\n' + "more of the same,a\n" * 2_000_000)
+    with pytest.raises(BadInput, match=r"line 2: a field is longer than 32 MB: is a quote in"):
+        list(read_rows(path, COLUMNS))
+
+
+def test_a_key_that_stands_twice_in_the_object_and_one_that_stands_deeper(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    lines = [
+        '{"text": "x", "text": "y", "label": "a"}',
+        '{"text": "z", "label": "b", "meta": {"text": "w"}}',
+    ]
+    path.write_text("\n".join(lines))
+
+    rows = list(read_rows(path, COLUMNS))
+    assert rows[0] == Row(1, (None, None, None), "the key 'text' stands twice")
+    assert rows[1] == Row(2, ("z", "b", None))
+
+
 def test_an_unknown_kind_lists_the_known_ones(tmp_path: Path) -> None:
     (tmp_path / "rows.xlsx").write_text("x")
     with pytest.raises(BadInput, match=r"rows\.xlsx is of no known kind; .*\.csv, .*\.parquet"):

@@ -27,6 +27,7 @@ def test_missing_labels_are_refused(value: Any) -> None:
         (None, "no text"),
         (float("nan"), "no text"),
         (" \t\n", "no text"),
+        ("\u200b \ufeff", "no text"),
         (3, "text is no string"),
         ("x" * 11, "text too long"),
         ("a\0b", "broken characters"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from tasks.data.normalise import normalise, position, side, text_digest
@@ -9,20 +10,43 @@ from tasks.data.splits import (
     CONTRADICTION,
     DUPLICATE,
     LEAK,
+    REPEATED,
     TEST,
     TRAIN,
+    UNLABELLED,
     VALIDATION,
+    Assignment,
+    Digests,
     assign,
+    assign_unlabelled,
+    first_of,
     given_side,
 )
 from tasks.stage.errors import BadInput
 
 
+def digests(texts: list[str]) -> Digests:
+    return Digests.of(b"".join(text_digest([text]) for text in texts))
+
+
+def assigned(
+    texts: list[str],
+    labels: str,
+    given: list[int] | None = None,
+    salt: str = "salt",
+    starts: list[int] | None = None,
+) -> Assignment:
+    codes = np.array([ord(label) for label in labels], np.int32)
+    sides = None if given is None else np.array(given, np.int8)
+    begins = None if starts is None else np.array(starts)
+    return assign(digests(texts), codes, sides, salt, validation=0.2, test=0.2, starts=begins)
+
+
 def fates(
     texts: list[str], labels: str, given: list[int] | None = None, salt: str = "salt"
 ) -> list[int]:
-    digests = [text_digest([text]) for text in texts]
-    return list(assign(digests, list(labels), given, salt, validation=0.2, test=0.2).fate)
+    found: list[int] = assigned(texts, labels, given, salt).fate.tolist()
+    return found
 
 
 def test_what_a_reader_would_call_the_same_text_is_the_same() -> None:
@@ -81,6 +105,33 @@ def test_given_splits_stay_and_train_gives_way_to_test() -> None:
         TEST,
         TEST,
     ]
+
+
+def test_a_dropped_row_knows_the_one_that_is_kept() -> None:
+    given = [TRAIN, TRAIN, TEST, TRAIN, TEST]
+    found = assigned(["a", "a", "a", "b", "a"], "xxxxx", given)
+
+    assert found.keeper.tolist() == [2, 2, 2, 3, 2]
+    assert found.fate.tolist()[:3] == [LEAK, DUPLICATE, TEST]
+    assert found.fate.tolist()[4] == DUPLICATE
+
+
+def test_a_row_of_an_earlier_file_is_repeated_and_one_of_its_own_a_duplicate() -> None:
+    found = assigned(["a", "a", "b", "a", "b", "c", "c"], "xxxxxxx", starts=[0, 3, 7])
+
+    assert found.fate[[1, 3, 4, 6]].tolist() == [DUPLICATE, REPEATED, REPEATED, DUPLICATE]
+
+
+def test_the_first_row_like_it_is_told_by_all_16_bytes() -> None:
+    same_start = [bytes(8) + bytes([number] * 8) for number in (2, 1, 2, 3, 1)]
+    assert first_of(Digests.of(b"".join(same_start))).tolist() == [0, 1, 0, 3, 1]
+    assert first_of(Digests.of(b"")).tolist() == []
+
+
+def test_unlabelled_texts_are_kept_once_and_never_beside_a_labelled_one() -> None:
+    labelled, texts = ["a", "b"], ["b", "c", "C", "d", "c"]
+    found = assign_unlabelled(digests(texts), digests(labelled), np.array([0, 2, 5, 7]))
+    assert found.tolist() == [REPEATED, UNLABELLED, DUPLICATE, UNLABELLED, REPEATED]
 
 
 def test_without_a_given_validation_split_train_gives_some() -> None:

@@ -100,7 +100,7 @@ def make_project(folder: Path, source: Path) -> Path:
     (folder / "dvc.yaml").write_text(GRAPH)
     for name, code in {"look": LOOK, "shout": SHOUT, "learn": LEARN}.items():
         (folder / "tasks" / f"{name}.py").write_text(code)
-    for name in ("requirements.lock", "pyproject.toml", ".dvcignore"):
+    for name in ("requirements.lock", "expectations.yaml", "pyproject.toml", ".dvcignore"):
         shutil.copy(ROOT / name, folder / name)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["ingest"]["source"] = str(source)

@@ -116,6 +116,38 @@ def test_pairs(tiny_release: Path, tiny_classifier: Path, tmp_path: Path) -> Non
         predictor([pairs[0], "single"])
 
 
+def test_a_release_that_says_so_never_sees_personal_data(
+    tiny_release: Path, tmp_path: Path, predictor: Predictor
+) -> None:
+    folder = shutil.copytree(tiny_release, tmp_path / "masked")
+    replace(Release.read(folder), mask=("email", "phone")).write(folder)
+    masked = Predictor.load(folder, threads=2)
+    texts = ["the plot is dull , write to ann@example.com", "call 206-269-0743 , a superb cast"]
+    hidden = ["the plot is dull , write to [EMAIL]", "call [PHONE] , a superb cast"]
+
+    np.testing.assert_array_equal(masked.logits(texts), predictor.logits(hidden))
+    np.testing.assert_array_equal(masked.logits(texts[:1]), predictor.logits(hidden[:1]))
+    assert np.abs(predictor.logits(texts) - predictor.logits(hidden)).max() > 10 * CLOSE
+
+
+def test_both_texts_of_a_pair_are_masked(tiny_release: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_release, tmp_path / "masked")
+    replace(Release.read(folder), mask=("email",), pairs=True).write(folder)
+    predictor = Predictor.load(folder)
+
+    found = predictor.logits([("a dull film", "ask ann@example.com"), ("ann@example.com", "dull")])
+    expected = predictor.logits([("a dull film", "ask [EMAIL]"), ("[EMAIL]", "dull")])
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_kind_that_nobody_can_mask_is_named(tiny_release: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_release, tmp_path / "unknown")
+    replace(Release.read(folder), mask=("email", "face")).write(folder)
+
+    with pytest.raises(BadInput, match=r"release\.json: mask: got 'face'; known kinds are email"):
+        Predictor.load(folder)
+
+
 def test_many_threads_may_share_it(tiny_release: Path) -> None:
     predictor = Predictor.load(tiny_release, threads=2)
     lists = [TEXTS[start : start + 1 + start % 5] for start in range(30)]

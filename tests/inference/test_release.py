@@ -10,7 +10,16 @@ from typing import Any
 
 import pytest
 
-from tasks.inference.release import CARD, MANIFEST, MODEL, TOKENIZER, Release, Session, verify
+from tasks.inference.release import (
+    CARD,
+    MANIFEST,
+    MODEL,
+    PROFILE,
+    TOKENIZER,
+    Release,
+    Session,
+    verify,
+)
 from tasks.stage.errors import BadInput
 
 RELEASE = Release(
@@ -61,6 +70,26 @@ def test_a_digest_says_what_a_release_is_not_what_was_measured_on_it(folder: Pat
     assert replace(written, labels=("good", "bad")).digest != written.digest
     (folder / MODEL).write_bytes(b"another graph")
     assert RELEASE.write(folder).digest != written.digest
+
+
+def test_the_profile_of_the_data_is_vouched_for_but_no_part_of_the_digest(folder: Path) -> None:
+    without = RELEASE.write(folder)
+    (folder / PROFILE).write_text("{}")
+    written = RELEASE.write(folder)
+
+    assert written.digest == without.digest
+    (folder / PROFILE).write_text('{"rows": 7}')
+    with pytest.raises(BadInput, match=r"profile\.json is not the file that was released"):
+        verify(folder)
+
+
+def test_what_is_masked_is_part_of_what_a_release_is(folder: Path) -> None:
+    written = RELEASE.write(folder)
+    card = json.loads((folder / CARD).read_text())
+    del card["mask"]  # as on a card from before there was masking
+
+    assert Release.of(card).digest == written.digest
+    assert replace(written, mask=("email",)).digest != written.digest
 
 
 def test_a_manifest_vouches_for_the_card(folder: Path) -> None:
@@ -118,6 +147,7 @@ def test_a_file_of_the_release_that_went_missing_is_named(folder: Path) -> None:
         ({"format": 99}, "format: got 99; this version of nightshift reads 1"),
         ({"colour": "red"}, "colour: unknown key; known are labels, max_length"),
         ({"labels": "bad"}, "labels: got 'bad'; takes list or tuple"),
+        ({"mask": "email"}, "mask: got 'email'; takes list or tuple"),
         ({"precision": "int2"}, "precision: got 'int2'; takes fp32, int8"),
         ({"session": {"speed": 11}}, "session: speed: unknown key; known are threads"),
         ({"session": None}, "session: got None; takes keys and values"),

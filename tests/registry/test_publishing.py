@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.inference.release import CARD, MANIFEST, MODEL, TOKENIZER, Release
+from tasks.inference.release import CARD, MANIFEST, MODEL, PROFILE, TOKENIZER, Release
 from tasks.registry.aliases import promote, read_aliases
 from tasks.registry.manifest import need_manifest, read_manifest, whole_versions
 from tasks.registry.publishing import Publication, publish
@@ -45,6 +45,20 @@ def test_the_same_release_measured_again_is_the_same_version(store: Store, tmp_p
     assert (first.version, first.created) == (again.version, True)
     assert (again.version, again.digest, again.created) == ("v1.0.0", first.digest, False)
     assert need_manifest(store, NAME, "v1.0.0").run == "one"
+
+
+def test_an_unfinished_version_is_left_to_those_who_have_its_files(
+    store: Store, tmp_path: Path
+) -> None:
+    """Equal releases may tell of other data: the profile beside them is no part of what serves."""
+    folder = release(tmp_path / "a")
+    (folder / PROFILE).write_text('{"rows": 1}')
+    first = publish(store, NAME, 1, release(folder), facts())
+    store.delete(f"registry/{NAME}/{first.version}/{MANIFEST}")
+    (folder / PROFILE).write_text('{"rows": 2}')
+    second = publish(store, NAME, 1, release(folder), facts())
+    assert (second.version, second.digest, second.created) == ("v1.1.0", first.digest, True)
+    assert publish(store, NAME, 1, folder, facts()).version == "v1.1.0"
 
 
 def test_a_release_whose_file_was_changed_is_not_published(store: Store, tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ import pytest
 from tasks.reporting.axes import Axis
 from tasks.reporting.charts import Column, Point, Series, columns, heat, lines, scatter
 from tasks.reporting.labels import Box, place_labels
+from tasks.reporting.letters import clean
 from tasks.reporting.scales import Scale, log_ticks, ticks
-from tasks.reporting.svg import clean, shortened, text_width
+from tasks.reporting.svg import shortened, text_width
 from tasks.reporting.wording import duration, percent, points, significant, size, times
 
 X, Y = Axis("ms"), Axis("accuracy, %")

@@ -28,6 +28,24 @@ def test_a_prefix_is_listed_sorted_without_markers_and_neighbours(s3: Any, bucke
     assert resolve(f"s3://{bucket}/data").files() == pins
 
 
+def test_names_that_would_be_lost_or_break_a_line_are_refused(s3: Any, bucket: str) -> None:
+    assert s3_source.is_wanted("date=2026-01-01/", 0, "s3://b") is False  # stands for a folder
+    for path, size in (("date=2026-01-01/", 5), ("a//rows.csv", 5), ("/rows.csv", 5)):
+        with pytest.raises(BadInput, match="has an empty folder or file name: rename it"):
+            s3_source.is_wanted(path, size, "s3://b")
+
+    put(s3, bucket, "data/two\nlines.csv", b"x")
+    with pytest.raises(BadInput, match=r"'two\\nlines\.csv' has control characters in it"):
+        resolve(f"s3://{bucket}/data").files()
+
+
+def test_a_key_longer_than_a_file_name_can_be(s3: Any, bucket: str) -> None:
+    put(s3, bucket, f"data/{'晚' * 80}.csv", b"text,label\n")
+    source = resolve(f"s3://{bucket}/data")
+
+    assert source.fetch(source.files()[0]).read_bytes() == b"text,label\n"
+
+
 def test_one_object_is_fetched_whole_and_only_once(s3: Any, bucket: str) -> None:
     put(s3, bucket, "some/where/one.csv", b"text,label\n")
     source = resolve(f"s3://{bucket}/some/where/one.csv")
@@ -68,6 +86,24 @@ def test_an_object_that_changed_after_the_listing_is_an_error_not_a_mixture(
     put(s3, bucket, "data/a.csv", b"new")
 
     with pytest.raises(Unavailable, match=r"data/a\.csv has changed since the snapshot.*run again"):
+        source.fetch(pin)
+    assert not list(workspace.glob(".nightshift/cache/*"))
+
+
+def test_an_object_that_changes_between_two_parts_is_an_error_not_a_mixture(
+    s3: Any, bucket: str, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3_source, "PART_BYTES", 1000)
+    monkeypatch.setattr(s3_source, "PARTS_AT_ONCE", 1)
+    put(s3, bucket, "data/a.csv", b"old\n" * 500)
+    source = s3_source.Bucket(f"s3://{bucket}/data")
+    (pin,) = source.files()
+
+    def change(**_: Any) -> None:
+        put(s3, bucket, "data/a.csv", b"new\n" * 500)
+
+    source._client.meta.events.register("after-call.s3.GetObject", change)
+    with pytest.raises(Unavailable, match=r"data/a\.csv has changed since the snapshot"):
         source.fetch(pin)
     assert not list(workspace.glob(".nightshift/cache/*"))
 
