@@ -28,8 +28,8 @@ from tasks.stage.outputs import STATE, read_json, remove, whole
 from tasks.stage.run import run_stage
 from tasks.training.batches import encode
 from tasks.training.classifier import load_finetuned, load_tokenizer
-from tasks.training.loop import Logits, predict
 from tasks.training.plan import make_plan
+from tasks.training.scoring import Logits, predict
 
 FINETUNED = Path("models/finetuned")
 PRUNED = Path("models/pruned")

@@ -24,7 +24,8 @@ from tasks.training.checkpoints import Checkpoint, checkpoint_key, forget
 from tasks.training.classifier import cross_entropy, load_pretrained, load_tokenizer
 from tasks.training.history import write_curves
 from tasks.training.loop import History, fit
-from tasks.training.plan import Plan, make_plan
+from tasks.training.memory import plan_training, shape_of
+from tasks.training.plan import Plan
 from tasks.training.ranks import launch, rank
 
 MODEL = Path("models/finetuned")
@@ -36,7 +37,7 @@ def finetune(params: Finetune) -> dict[str, Any]:
     approved = read_approved()
     base = read_json("models/base.json")
     folder = fetch_model(base)
-    plan = make_plan(params, params.max_length, params.processes)
+    plan = plan_training(params, shape_of(folder))
     print(f"finetune: {base['model']} on {plan.device}, {'; '.join(plan.why)}", flush=True)
     key = checkpoint_key(
         params=params.model_dump(), data=approved["splits"], base=base["files"], plan=asdict(plan)
@@ -65,15 +66,17 @@ def train(
     model = load_pretrained(
         base, tokenizer, labels, plan.attention, params.max_length, params.dropout
     ).to(plan.device)
+    examples = read_examples("train")
     history = fit(
         model,
         cross_entropy,
-        encoded(read_examples("train")),
+        encoded(examples),
         encoded(read_examples("validation")),
         params,
         plan,
         checkpoint,
         title="finetune",
+        names=examples.ids,
     )
     if rank() == 0:
         model.cpu().save_pretrained(draft)  # type: ignore[operator]
@@ -99,11 +102,13 @@ def report(history: History, plan: Plan, labels: list[str]) -> dict[str, Any]:
             "validation_loss": best["loss"],
             "best_epoch": best["epoch"],
             "steps": history.evaluations[-1]["step"],
+            "skipped_steps": len(history.skipped),
         },
         "labels": labels,
         "stopped_early": history.stopped_early,
         "evaluations": history.evaluations,
         "losses": history.losses,
+        "skipped": history.skipped,
         "plan": plan.describe(),
     }
 

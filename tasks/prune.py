@@ -28,9 +28,10 @@ from tasks.training.batches import Encoded, encode
 from tasks.training.checkpoints import FOLDER, Checkpoint, checkpoint_key, forget
 from tasks.training.classifier import load_finetuned, load_tokenizer
 from tasks.training.history import write_curves
-from tasks.training.loop import History, predict, score
+from tasks.training.loop import History
 from tasks.training.plan import Plan, make_plan
 from tasks.training.ranks import launch
+from tasks.training.scoring import predict, score
 
 FINETUNED = Path("models/finetuned")
 MODELS = Path("models/pruned")

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from tasks.training.batches import Batch, Encoded
-from tasks.training.loop import Logits, forward
 from tasks.training.plan import Plan
+from tasks.training.scoring import Logits, forward
 
 FIRST = 0
 """The token whose last hidden state the classification head of every known family reads."""

@@ -14,8 +14,9 @@ from tasks.compression.families import Family
 from tasks.compression.surgery import Neurons, without
 from tasks.training.batches import Encoded
 from tasks.training.classifier import cross_entropy
-from tasks.training.loop import Logits, predict, to_device
 from tasks.training.plan import Plan
+from tasks.training.scoring import Logits, predict
+from tasks.training.steps import to_device
 
 
 @dataclass(frozen=True)

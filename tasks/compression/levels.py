@@ -15,8 +15,9 @@ from tasks.compression.surgery import cut
 from tasks.stage.errors import BadInput
 from tasks.training.batches import Encoded
 from tasks.training.checkpoints import Checkpoint
-from tasks.training.loop import History, fit, predict, score
+from tasks.training.loop import History, fit
 from tasks.training.plan import Plan
+from tasks.training.scoring import predict, score
 
 COMEBACK = 4.0
 """Points of accuracy that no level has been seen to gain in the second half of its recovery (the

@@ -19,6 +19,12 @@ class Finetune(Section):
     )
     epochs: int = Field(2, ge=1, le=1000)
     batch: int = Field(32, ge=1, description="examples a step, over all processes together")
+    micro_batch: int | None = Field(
+        None, ge=1, description="examples a process takes at once; null: what memory allows"
+    )
+    gradient_checkpointing: Literal["auto", "always", "never"] = Field(
+        "auto", description="compute activations again; auto: when memory is short"
+    )
     learning_rate: Number = Field(1e-4, gt=0, le=1, description="peak, after the warm-up")
     warmup: Number = Field(0.1, ge=0, lt=1, description="share of the steps the rate rises over")
     weight_decay: Number = Field(0.01, ge=0, lt=1)
@@ -27,7 +33,7 @@ class Finetune(Section):
     max_length: int = Field(128, ge=4, description="tokens; longer texts are cut")
     evaluations: int = Field(1, ge=1, description="looks at the validation split an epoch")
     patience: int = Field(2, ge=1, description="looks without a better one before it stops early")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+    precision: Literal["auto", "fp32", "tf32", "bf16", "fp16"] = Field(
         "auto", description="auto: the fastest this device computes natively"
     )
     device: Literal["auto", "cpu", "cuda", "mps", "xpu"] = "auto"

@@ -15,9 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tasks.reporting.examination import CHECKS, Check
-from tasks.reporting.footprint import Shape, activation_bytes, read_shape, state_bytes
 from tasks.reporting.wording import count, size
 from tasks.stage.outputs import read_json
+from tasks.training.footprint import Shape, read_shape
 
 if TYPE_CHECKING:
     from tasks.params.schema import Params
@@ -35,18 +35,22 @@ def describe_plan(params: Params) -> dict[str, Any]:
     Keys: finetune, data, memory, serving, processor, warnings; ready for JSON. Raises BadInput for
     a device or precision that this machine hasn't.
     """
-    from tasks.training.plan import make_plan
+    from tasks.training.memory import plan_training
+    from tasks.training.plan import accelerator
 
-    finetune = params.finetune
-    plan = make_plan(finetune, finetune.max_length, finetune.processes)
-    memory = _memory(params, plan)
+    shape = _shape(params.finetune.model)
+    plan = plan_training(params.finetune, shape)
+    memory = _memory(params, plan, shape)
     return {
         "finetune": {
             "device": plan.device,
+            "accelerator": accelerator(plan.device),
             "precision": plan.precision,
             "attention": plan.attention,
             "processes": plan.processes,
             "threads": plan.threads,
+            "micro_batch": plan.micro_batch,
+            "gradient_checkpointing": plan.gradient_checkpointing,
             "backend": plan.backend if plan.processes > 1 else None,
             "why": list(plan.why),
         },
@@ -118,16 +122,14 @@ def _data(params: Params) -> dict[str, Any]:
     return {"examples": rows, "steps_an_epoch": steps, "steps": steps * params.finetune.epochs}
 
 
-def _memory(params: Params, plan: Plan) -> dict[str, Any]:
+def _memory(params: Params, plan: Plan, shape: Shape | None) -> dict[str, Any]:
     """An upper estimate, as if each text had `finetune.max_length` tokens; null is not known."""
+    from tasks.training.memory import needed
+
     found: dict[str, Any] = {"model": params.finetune.model, "available": _available(plan.device)}
-    shape = _shape(params.finetune.model)
     if shape is None:
         return {**found, "parameters": None, "state": None, "activations": None, "total": None}
-    share = math.ceil(params.finetune.batch / plan.processes)
-    tokens = params.finetune.max_length
-    state = state_bytes(shape.parameters, plan.precision)
-    kept = activation_bytes(shape, share, tokens, plan.precision, plan.attention)
+    state, kept = needed(plan, params.finetune, shape)
     ranks = plan.processes if plan.device == "cpu" else 1
     return {
         **found,
@@ -190,8 +192,8 @@ def _warnings(memory: dict[str, Any], plan: Plan) -> list[str]:
     total, available = memory["total"], memory["available"]
     if total is not None and total > available:
         found.append(
-            f"training may take {size(total)}, {size(available)} are free: lower finetune.batch, "
-            "finetune.max_length or finetune.processes"
+            f"training may take {size(total)}, {size(available)} are free: lower "
+            "finetune.micro_batch, finetune.max_length or finetune.processes"
         )
     if plan.device == "cpu" and plan.processes > 1:
         found.append("on one processor, one process of all threads is faster than several")

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 from tqdm import tqdm
 
-from tasks.stage.errors import BadInput, StageError
-from tasks.training.batches import Batch, Encoded, epoch_batches
+from tasks.stage.errors import BadInput
+from tasks.training.batches import Encoded, epoch_batches
 from tasks.training.checkpoints import Checkpoint
 from tasks.training.plan import Plan
-from tasks.training.ranks import data_parallel, over_ranks, rank, world
+from tasks.training.ranks import data_parallel, rank
+from tasks.training.scoring import predict, score
+from tasks.training.steps import Objective, Rows, Stepper, stopped_by_bad_steps
 
 STEPS_BETWEEN_LOSSES = 10
-Logits = npt.NDArray[np.float32]
-
-Objective = Callable[[nn.Module, Batch, npt.NDArray[np.int64]], torch.Tensor]
-"""Model, its inputs [b, t] and their rows -> the sum over the batch of each example's loss."""
 
 
 class Recipe(Protocol):
@@ -57,6 +53,9 @@ class History:
     evaluations: list[dict[str, float]] = field(default_factory=list)
     best: int = -1
     """The index in `evaluations` of the weights that were kept."""
+    skipped: list[dict[str, float]] = field(default_factory=list)
+    """The steps that were not taken because loss or gradient was not finite, and the loss scale
+    they were left with."""
     resumed_at: int = 0
     """The step a killed run went on from; 0: from the start."""
     stopped_early: bool = False
@@ -72,17 +71,24 @@ def fit(
     checkpoint: Checkpoint | None = None,
     title: str = "training",
     hopeless_below: float = 0.0,
+    names: Sequence[str] | None = None,
 ) -> History:
     """Train in place and leave the weights that were best on `validation`.
 
-    A step is one batch of `recipe.batch` examples, shared out over the ranks; the loss is the mean
-    over the whole batch however many ranks there are. With `checkpoint`, a run that was killed goes
-    on from its last evaluation and ends with the very weights of an undisturbed one: the order of
-    the batches and the dropout of a step depend on the seed and the step alone. It ends at the
-    first evaluation whose accuracy (0 to 1) is below `hopeless_below`.
+    A step is one batch of `recipe.batch` examples, shared out over the ranks, each of which may
+    take its share in several passes; the loss is the mean over the whole batch however many there
+    are. With `checkpoint`, a run that was killed goes on from its last evaluation and ends with the
+    very weights of an undisturbed one: the order of the batches and the dropout of a step depend on
+    the seed and the step alone. It ends at the first evaluation whose accuracy (0 to 1) is below
+    `hopeless_below`.
+
+    A step whose loss or gradient is not finite is skipped. Raises StageError when that happens too
+    often in a row, with the step and the rows of its batch, by their `names` if they are given.
     """
     run = _Run(model, objective, train, validation, recipe, plan, checkpoint, title)
-    run.hopeless_below = hopeless_below
+    run.hopeless_below, run.names = hopeless_below, names
+    if plan.gradient_checkpointing:
+        _recompute(model)
     return run.run()
 
 
@@ -98,19 +104,21 @@ class _Run:
         checkpoint: Checkpoint | None,
         title: str,
     ) -> None:
-        self.model, self.objective, self.plan, self.recipe = model, objective, plan, recipe
+        self.model, self.plan, self.recipe = model, plan, recipe
         self.train, self.validation = train, validation
         self.checkpoint, self.title = checkpoint, title
         self.steps_an_epoch = math.ceil(len(train) / recipe.batch)
         self.steps = self.steps_an_epoch * recipe.epochs
-        self.parallel = data_parallel(model, plan)
+        parallel = data_parallel(model, plan)
         self.optimizer = make_optimizer(model, recipe)
-        self.scaler = torch.amp.GradScaler(plan.device, enabled=plan.precision == "fp16")
+        self.stepper = Stepper(parallel, objective, self.optimizer, recipe.max_grad_norm, plan)
         self.history = History()
         self.best_weights: dict[str, torch.Tensor] = {}
         self.step = 0
-        self.running = 0.0
+        self.running: list[float] = []
+        """The losses of the steps since the last one logged."""
         self.hopeless_below = 0.0
+        self.names: Sequence[str] | None = None
 
     def run(self) -> History:
         self._resume()
@@ -120,7 +128,7 @@ class _Run:
         )  # fmt: skip
         looks = self._steps_to_look_at()
         while self.step < self.steps and not self.history.stopped_early:
-            self.running += self._take_step()
+            self._take_step()
             self.step += 1
             bar.update()
             if self.step % STEPS_BETWEEN_LOSSES == 0:
@@ -131,31 +139,26 @@ class _Run:
         self.model.load_state_dict(self.best_weights)
         return self.history
 
-    def _take_step(self) -> float:
+    def _take_step(self) -> None:
+        batch = self._batch()
+        torch.manual_seed(hash((self.recipe.seed, self.step, rank())))
+        loss = self.stepper.take(self.train, batch, self._rate(self.step))
+        if self.stepper.bad_in_a_row == 0:
+            self.running.append(loss)
+            return
+        scale = self.stepper.scaler.get_scale()
+        self.history.skipped.append({"step": self.step + 1, "loss": loss, "scale": scale})
+        nothing_learnt = len(self.history.skipped) == self.steps
+        if self.stepper.too_many() or nothing_learnt:
+            raise stopped_by_bad_steps(self.title, self.step + 1, self.stepper, batch, self.names)
+
+    def _batch(self) -> Rows:
         epoch, place = divmod(self.step, self.steps_an_epoch)
         if place == 0 or not hasattr(self, "_batches"):
             self._batches = epoch_batches(
                 self.train.lengths, self.recipe.batch, self.recipe.seed, epoch
             )
-        batch = self._batches[place]
-        rows = batch[rank() :: world()]
-        torch.manual_seed(hash((self.recipe.seed, self.step, rank())))
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.learning_rate * self._rate(self.step)
-        self.parallel.train()
-        # a rank without a row of a small last batch still takes part in the exchange of gradients
-        share = rows if len(rows) else batch[:1]
-        inputs = to_device(self.train.collate(share), self.plan)
-        with self.plan.autocast():
-            total = self.objective(self.parallel, inputs, share)
-        total = total * (1.0 if len(rows) else 0.0)
-        self.scaler.scale(total * (world() / len(batch))).backward()  # type: ignore[no-untyped-call]
-        self.scaler.unscale_(self.optimizer)
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.max_grad_norm)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.optimizer.zero_grad(set_to_none=True)
-        return float(total.detach()) / len(batch)
+        return self._batches[place]
 
     def _rate(self, step: int) -> float:
         """Linear warm-up, then linear decay to zero at the end."""
@@ -167,13 +170,10 @@ class _Run:
         return {round(self.steps * (look + 1) / each) for look in range(each)}
 
     def _log_loss(self, bar: tqdm[Any]) -> None:
-        total = over_ranks(torch.tensor(self.running, dtype=torch.float64))
-        loss, self.running = float(total) / STEPS_BETWEEN_LOSSES, 0.0
-        if not math.isfinite(loss):
-            raise StageError(
-                f"{self.title}: the loss is {loss} around step {self.step}: lower the learning "
-                "rate, or train in fp32 (finetune.precision)"
-            )
+        if not self.running:
+            return
+        loss = sum(self.running) / len(self.running)
+        self.running.clear()
         self.history.losses.append(
             {
                 "step": self.step,
@@ -215,7 +215,7 @@ class _Run:
                     "model": self.model.state_dict(),
                     "best": self.best_weights,
                     "optimizer": self.optimizer.state_dict(),
-                    "scaler": self.scaler.state_dict(),
+                    "stepper": self.stepper.state_dict(),
                     "history": asdict(self.history),
                 }
             )
@@ -226,7 +226,7 @@ class _Run:
             return
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
+        self.stepper.load_state_dict(state["stepper"])
         self.history, self.best_weights = History(**state["history"]), state["best"]
         self.step = self.history.resumed_at = state["step"]
         self.running = state["running"]
@@ -244,48 +244,16 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
 
 
-def to_device(batch: Batch, plan: Plan) -> Batch:
-    """The batch where the plan computes."""
-    return {name: tensor.to(plan.device, non_blocking=True) for name, tensor in batch.items()}
-
-
-@torch.no_grad()
-def forward(
-    model: nn.Module, encoded: Encoded, plan: Plan, batch: int = 64, **options: bool
-) -> Iterator[tuple[npt.NDArray[np.int64], Any]]:
-    """Rows and the model's output for them, batch after batch, without gradients or dropout.
-
-    Sorted by length, so not in the order of the texts; shared out over the ranks.
-    """
-    model.eval()
-    order = np.argsort(encoded.lengths, kind="stable")[rank() :: world()]
-    for start in range(0, len(order), batch):
-        rows = order[start : start + batch]
-        inputs = to_device(encoded.collate(rows), plan)
-        inputs.pop("labels")
-        with plan.autocast():
-            output = model(**inputs, **options)
-        yield rows, output
-
-
-def predict(model: nn.Module, encoded: Encoded, plan: Plan, batch: int = 64) -> Logits:
-    """Logits of every text in order, float32 [texts, classes], the same on every rank."""
-    classes = int(model.config.num_labels)  # type: ignore[union-attr,arg-type]
-    logits = torch.zeros(len(encoded), classes, device=plan.device)
-    for rows, output in forward(model, encoded, plan, batch):
-        logits[torch.from_numpy(rows)] = output.logits.float()
-    found: Logits = over_ranks(logits).cpu().numpy()
-    return found
-
-
-def score(logits: Logits, labels: npt.NDArray[np.int64]) -> dict[str, float]:
-    """Accuracy (0 to 1) and mean cross-entropy of logits [n, classes] against class numbers [n]."""
-    if len(labels) == 0:
-        raise BadInput("the validation split is empty: nothing to choose the best weights by")
-    losses = nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels))
-    return {"accuracy": float((logits.argmax(1) == labels).mean()), "loss": float(losses)}
-
-
 def _better(one: dict[str, float], other: dict[str, float]) -> bool:
     """By accuracy; at equal accuracy by loss."""
     return (one["accuracy"], -one["loss"]) > (other["accuracy"], -other["loss"])
+
+
+def _recompute(model: nn.Module) -> None:
+    """Keep a layer's input alone, and compute the rest again in the backward pass."""
+    if not getattr(model, "supports_gradient_checkpointing", False):
+        raise BadInput(
+            f"params.yaml: finetune.gradient_checkpointing: {type(model).__name__} has no support "
+            "for it: set it to never, and lower finetune.micro_batch where memory is short"
+        )
+    model.activation_checkpointing_enable({"use_reentrant": False})  # type: ignore[operator]

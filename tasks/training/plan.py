@@ -11,10 +11,13 @@ import torch
 from tasks.stage.cores import cores
 from tasks.stage.errors import BadInput
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""The type of the matrix products; in the other precisions everything stays fp32."""
 EAGER_UP_TO = 256
 """Tokens up to which the plain attention trains faster on a CPU than the fused kernel, whose
 backward pass is the slow part (27 tokens: 135 against 205 ms for six layers)."""
+TF32_SINCE = (8, 0)
+"""The compute capability (Ampere) from which NVIDIA's tensor cores take TF32."""
 
 
 class Wishes(Protocol):
@@ -37,26 +40,52 @@ class Plan:
     precision: str
     attention: str
     processes: int
+    """Ranks on this machine; `hosts` machines have as many each."""
     threads: int
     why: tuple[str, ...]
+    hosts: int = 1
+    sharding: str = "ddp"
+    """ddp: every rank holds the whole model; fsdp: a share of it, and of the optimiser's state."""
+    micro_batch: int | None = None
+    """Examples that a rank takes at once, gradients summed up to the batch; None: its share."""
+    gradient_checkpointing: bool = False
+    """A layer's activations are computed again in the backward pass, not kept."""
+
+    @property
+    def ranks(self) -> int:
+        """How many processes train together, over all hosts."""
+        return self.hosts * self.processes
+
+    @property
+    def sharded(self) -> bool:
+        """Whether weights, gradients and optimiser state are shared out over the ranks."""
+        return self.sharding == "fsdp" and self.ranks > 1
 
     def autocast(self) -> AbstractContextManager[None]:
         """Mixed precision: weights stay fp32, matrix products run in `precision`."""
-        return torch.autocast(self.device, DTYPES[self.precision], enabled=self.precision != "fp32")
+        dtype = AUTOCAST.get(self.precision)
+        return torch.autocast(self.device, dtype, enabled=dtype is not None)
 
-    def describe(self) -> dict[str, str | int]:
+    def describe(self) -> dict[str, str | int | None]:
         """What results depend on, for the report: no host names, no times."""
         return {
             "device": self.device,
+            "accelerator": accelerator(self.device),
             "precision": self.precision,
             "processes": self.processes,
             "threads": self.threads,
+            "hosts": self.hosts,
+            "sharding": self.sharding if self.ranks > 1 else None,
+            "micro_batch": self.micro_batch,
+            "gradient_checkpointing": self.gradient_checkpointing,
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
             "torch": torch.__version__,
         }
 
 
-def make_plan(wishes: Wishes, max_length: int, processes: int = 1) -> Plan:
+def make_plan(
+    wishes: Wishes, max_length: int, processes: int = 1, hosts: int = 1, sharding: str = "ddp"
+) -> Plan:
     """Resolve every `auto`; raises BadInput for a device or precision this machine hasn't."""
     device, why_device = _device(wishes.device)
     precision, why_precision = _precision(wishes.precision, device)
@@ -76,7 +105,16 @@ def make_plan(wishes: Wishes, max_length: int, processes: int = 1) -> Plan:
         processes=processes,
         threads=threads,
         why=(why_device, why_precision, f"{cores()} cores for {processes} process(es)"),
+        hosts=hosts,
+        sharding=sharding,
     )
+
+
+def accelerator(device: str) -> str:
+    """The platform behind torch's name for a device: AMD's answers to `cuda` as well."""
+    if device == "cuda" and torch.version.hip:
+        return "rocm"
+    return device
 
 
 def _device(wish: str) -> tuple[str, str]:
@@ -87,22 +125,36 @@ def _device(wish: str) -> tuple[str, str]:
         available.insert(0, "xpu")
     if torch.cuda.is_available():
         available.insert(0, "cuda")
-    if wish == "auto":
-        return available[0], f"{available[0]}: the fastest of what is here ({', '.join(available)})"
-    if wish not in available:
+    if wish not in ("auto", *available):
         raise BadInput(
             f"params.yaml: finetune.device: got {wish!r}; this machine has {', '.join(available)}"
         )
-    return wish, f"{wish}: asked for"
+    device = available[0] if wish == "auto" else wish
+    said = f"{device}{_platform(device)}"
+    if wish == "auto":
+        return device, f"{said}: the fastest of what is here ({', '.join(available)})"
+    return device, f"{said}: asked for"
+
+
+def _platform(device: str) -> str:
+    """What a person would look for in vain under torch's own name."""
+    if accelerator(device) == "rocm":
+        return f" (AMD, ROCm {torch.version.hip}; RCCL under the name nccl)"
+    return " (Intel GPU)" if device == "xpu" else ""
 
 
 def _precision(wish: str, device: str) -> tuple[str, str]:
     native = _native_precision(device)
     if wish == "auto":
         return native, f"{native}: the fastest that {device} computes natively"
-    if wish == "fp16" and device == "cpu":
-        raise BadInput("params.yaml: finetune.precision: got 'fp16'; a CPU trains in bf16 or fp32")
+    if wish == "tf32" and not _has_tf32(device):
+        raise BadInput(
+            "params.yaml: finetune.precision: got 'tf32'; only NVIDIA devices from Ampere on have "
+            f"it, and this plan trains on {accelerator(device)}: take auto, bf16 or fp32"
+        )
     slow = " (emulated here: slower than fp32)" if wish == "bf16" and native == "fp32" else ""
+    if wish == "fp16" and device == "cpu":
+        slow = " (on a CPU slower than fp32; to try loss scaling out)"
     return wish, f"{wish}: asked for{slow}"
 
 
@@ -115,6 +167,12 @@ def _native_precision(device: str) -> str:
         return "fp32"
     bf16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return "bf16" if bf16 else "fp32"
+
+
+def _has_tf32(device: str) -> bool:
+    if accelerator(device) != "cuda":
+        return False
+    return torch.cuda.get_device_capability() >= TF32_SINCE
 
 
 def _count(device: str) -> int:

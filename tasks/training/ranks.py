@@ -93,6 +93,8 @@ def _as_rank(
 
 def _settle(plan: Plan, local_rank: int) -> None:
     torch.set_num_threads(plan.threads)
+    if plan.device == "cuda":
+        torch.set_float32_matmul_precision("high" if plan.precision == "tf32" else "highest")
     if plan.device != "cpu":
         torch.accelerator.set_device_index(local_rank)
 

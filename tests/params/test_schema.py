@@ -39,7 +39,7 @@ def test_the_file_in_the_project_holds_every_knob_at_its_default() -> None:
         ({"finetune": {"epochs": "three"}}, "finetune.epochs: got 'three'; takes a valid integer"),
         ({"finetune": {"epochs": 0}}, "finetune.epochs: got 0; takes 1 or more"),
         ({"finetune": {"warmup": 1.5}}, "finetune.warmup: got 1.5; takes less than 1"),
-        ({"finetune": {"precision": "int4"}}, "takes 'auto', 'fp32', 'bf16' or 'fp16'"),
+        ({"finetune": {"precision": "int4"}}, "takes 'auto', 'fp32', 'tf32', 'bf16' or 'fp16'"),
         ({"finetune": {"learning_rate": "fast"}}, "finetune.learning_rate: got 'fast'; takes a"),
         ({"finetune": {"batch": True}}, "finetune.batch: got True; takes a valid integer"),
         ({"snapshot": {"data_date": "today"}}, "got 'today'; takes a date as YYYY-MM-DD"),

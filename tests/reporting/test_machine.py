@@ -9,8 +9,8 @@ import pytest
 
 from tasks.params.schema import Params
 from tasks.reporting.examination import check_packages, check_params, check_workspace
-from tasks.reporting.footprint import Shape, activation_bytes, count_parameters, read_shape
 from tasks.reporting.machine import describe_plan, examine, print_examination, print_plan
+from tasks.training.footprint import Shape, activation_bytes, count_parameters, read_shape
 from tests.made import ROOT
 
 
@@ -49,9 +49,20 @@ def test_the_plan_counts_steps_and_memory_once_data_and_model_are_there(
 
 
 def test_the_plan_warns_when_training_will_not_fit(project: Path, tiny_model: Path) -> None:
+    finetune = {"model": str(tiny_model), "batch": 10_000_000, "micro_batch": 10_000_000}
+    found = describe_plan(Params.model_validate({"finetune": {**finetune, "device": "cpu"}}))
+    assert "lower finetune.micro_batch" in found["warnings"][0]
+
+
+def test_a_batch_that_does_not_fit_is_taken_in_parts_and_the_plan_says_so(
+    project: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     finetune = {"model": str(tiny_model), "batch": 10_000_000, "device": "cpu"}
     found = describe_plan(Params.model_validate({"finetune": finetune}))
-    assert "lower finetune.batch" in found["warnings"][0]
+    size = found["finetune"]["micro_batch"]
+    assert size < 10_000_000
+    print_plan(found)
+    assert f"{size} examples at once" in " ".join(capsys.readouterr().out.split())
 
 
 def test_parameters_are_those_of_the_model(tiny_model: Path) -> None:

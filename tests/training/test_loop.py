@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,51 +8,22 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.compression.levels import Recovery
-from tasks.stage.errors import BadInput, StageError
-from tasks.training.batches import Encoded, encode
+from tasks.stage.errors import BadInput
 from tasks.training.checkpoints import Checkpoint
-from tasks.training.classifier import cross_entropy, load_pretrained, load_tokenizer
-from tasks.training.loop import History, fit, predict, score
-from tasks.training.plan import Plan
-from tests.made import opinions
-
-PLAN = Plan("cpu", "gloo", "fp32", "eager", processes=1, threads=1, why=())
-RECIPE = Recovery(epochs=3, batch=16, learning_rate=3e-3, seed=1, evaluations=2)
+from tasks.training.classifier import cross_entropy
+from tasks.training.loop import History, fit
+from tasks.training.scoring import predict, score
+from tests.training.made import PLAN, RECIPE, Parts, weights
 
 
-def hash_of(text: str) -> bytes:
-    """Puts texts in an order that has nothing to do with what they say."""
-    return hashlib.blake2b(text.encode()).digest()
-
-
-@pytest.fixture
-def parts(tiny_model: Path, workspace: Path) -> tuple[Any, Encoded, Encoded]:
-    """A fresh model, 128 texts to train on, 64 to choose by."""
-    torch.manual_seed(0)
-    tokenizer = load_tokenizer(tiny_model, 32)
-    rows = sorted(opinions(), key=lambda row: hash_of(row[0]))[:192]
-    texts, labels = [text for text, _ in rows], [int(label == "good") for _, label in rows]
-    model = load_pretrained(tiny_model, tokenizer, ["bad", "good"], "eager", 32, dropout=0.1)
-    return (
-        model,
-        encode(tokenizer, texts[:128], labels[:128], 32),
-        encode(tokenizer, texts[128:], labels[128:], 32),
-    )
-
-
-def weights(model: Any) -> torch.Tensor:
-    return torch.cat([p.detach().flatten() for p in model.parameters()])
-
-
-def test_it_learns(parts: Any) -> None:
+def test_it_learns(parts: Parts) -> None:
     model, train, validation = parts
     history = fit(model, cross_entropy, train, validation, replace(RECIPE, epochs=8), PLAN)
     assert history.losses[-1]["loss"] < 0.5 * history.losses[0]["loss"]
     assert score(predict(model, validation, PLAN), validation.labels)["accuracy"] > 0.9
 
 
-def test_the_best_weights_are_kept_not_the_last(parts: Any) -> None:
+def test_the_best_weights_are_kept_not_the_last(parts: Parts) -> None:
     model, train, validation = parts
     history = fit(model, cross_entropy, train, validation, replace(RECIPE, epochs=4), PLAN)
     kept = score(predict(model, validation, PLAN), validation.labels)
@@ -63,7 +33,7 @@ def test_the_best_weights_are_kept_not_the_last(parts: Any) -> None:
 
 
 def test_a_killed_run_ends_with_the_very_weights_of_an_undisturbed_one(
-    parts: Any, tmp_path: Path
+    parts: Parts, tmp_path: Path
 ) -> None:
     model, train, validation = parts
     start = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -91,7 +61,7 @@ def test_a_killed_run_ends_with_the_very_weights_of_an_undisturbed_one(
     assert resumed.evaluations == undisturbed.evaluations
 
 
-def test_it_stops_early_when_nothing_gets_better(parts: Any) -> None:
+def test_it_stops_early_when_nothing_gets_better(parts: Parts) -> None:
     model, train, validation = parts
     stuck = replace(RECIPE, learning_rate=1e-12, epochs=20, patience=3)
     history = fit(model, cross_entropy, train, validation, stuck, PLAN)
@@ -99,17 +69,7 @@ def test_it_stops_early_when_nothing_gets_better(parts: Any) -> None:
     assert len(history.evaluations) == history.best + 1 + 3
 
 
-def test_a_loss_that_is_not_a_number_stops_it(parts: Any) -> None:
-    model, train, validation = parts
-
-    def broken(*arguments: Any) -> torch.Tensor:
-        return cross_entropy(*arguments) * float("nan")
-
-    with pytest.raises(StageError, match="the loss is nan around step 10: lower the learning rate"):
-        fit(model, broken, train, validation, RECIPE, PLAN)
-
-
-def test_predictions_come_in_the_order_of_the_texts(parts: Any) -> None:
+def test_predictions_come_in_the_order_of_the_texts(parts: Parts) -> None:
     model, _, validation = parts
     one_by_one = np.concatenate(
         [predict(model, validation, PLAN, batch=1)[i : i + 1] for i in range(len(validation))]

@@ -59,7 +59,12 @@ def count_parameters(path: Path) -> int:
 def state_bytes(parameters: int, precision: str) -> int:
     """Weights, gradients and Adam's moments, and the casts of mixed precision."""
     each = WEIGHT_BYTES + GRADIENT_BYTES + OPTIMISER_BYTES
-    return parameters * (each + (0 if precision == "fp32" else CAST_BYTES))
+    return parameters * (each + (CAST_BYTES if value_bytes(precision) == CAST_BYTES else 0))
+
+
+def value_bytes(precision: str) -> int:
+    """Of a number in the activations: 2 under mixed precision; TF32 is stored as fp32."""
+    return 2 if precision in ("bf16", "fp16") else 4
 
 
 def activation_bytes(shape: Shape, batch: int, tokens: int, precision: str, attention: str) -> int:
@@ -71,7 +76,7 @@ def activation_bytes(shape: Shape, batch: int, tokens: int, precision: str, atte
     Transformer Models", equation 1). In fp32 the tensors take twice that, the masks don't. The
     fused kernels behind `sdpa` never keep the s × s tensors.
     """
-    number = 4 if precision == "fp32" else 2
+    number = value_bytes(precision)
     places = tokens * batch * shape.hidden
     squares = shape.heads * tokens * tokens * batch if attention == "eager" else 0
     return shape.layers * (places * (16 * number + 2) + squares * (2 * number + 1))
