@@ -7,11 +7,11 @@ plain `save_pretrained` folder.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from tasks.data.dataset import Examples, read_examples, split_path
 from tasks.params.finetune import Finetune
@@ -19,17 +19,25 @@ from tasks.sources.pretrained import fetch_model
 from tasks.stage.errors import BadInput
 from tasks.stage.outputs import read_json, sha256, whole
 from tasks.stage.run import run_stage
-from tasks.training.batches import encode
+from tasks.training.adapters import adapted, merged, taught
+from tasks.training.adversarial import Adversary
+from tasks.training.batches import Encoded, encode
 from tasks.training.checkpoints import Checkpoint, checkpoint_key, forget
 from tasks.training.classifier import cross_entropy, load_pretrained, load_tokenizer
 from tasks.training.history import write_curves
-from tasks.training.loop import History, fit
+from tasks.training.layouts import whole_weights
+from tasks.training.loop import History, fit, steps_of
 from tasks.training.memory import plan_training, shape_of
+from tasks.training.methods import Methods
+from tasks.training.parts import freeze
 from tasks.training.plan import Plan
 from tasks.training.ranks import launch, rank
+from tasks.training.steps import Objective
 
 MODEL = Path("models/finetuned")
 CURVES = Path("reports/plots/finetune.csv")
+LAYOUT = {"processes", "threads", "micro_batch", "gradient_checkpointing", "precision", "device"}
+"""Where and how a run computes: another one may go on from its checkpoint, or is told why not."""
 
 
 def finetune(params: Finetune) -> dict[str, Any]:
@@ -40,7 +48,7 @@ def finetune(params: Finetune) -> dict[str, Any]:
     plan = plan_training(params, shape_of(folder))
     print(f"finetune: {base['model']} on {plan.device}, {'; '.join(plan.why)}", flush=True)
     key = checkpoint_key(
-        params=params.model_dump(), data=approved["splits"], base=base["files"], plan=asdict(plan)
+        params=params.model_dump(exclude=LAYOUT), data=approved["splits"], base=base["files"]
     )
     with whole(MODEL) as draft:
         checkpoint = Checkpoint.of("finetune", key)
@@ -58,18 +66,16 @@ def train(
     tokenizer = load_tokenizer(base, params.max_length)
     number = {label: i for i, label in enumerate(labels)}
 
-    def encoded(examples: Examples) -> Any:
+    def encoded(examples: Examples) -> Encoded:
         ids = [number[label] for label in examples.labels]
         return encode(tokenizer, examples.texts, ids, params.max_length)
 
-    torch.manual_seed(params.seed)
-    model = load_pretrained(
-        base, tokenizer, labels, plan.attention, params.max_length, params.dropout
-    ).to(plan.device)
     examples = read_examples("train")
+    model = build(params, base, tokenizer, labels, plan, len(examples))
+    objective, methods = how(params, model)
     history = fit(
         model,
-        cross_entropy,
+        objective,
         encoded(examples),
         encoded(read_examples("validation")),
         params,
@@ -77,11 +83,43 @@ def train(
         checkpoint,
         title="finetune",
         names=examples.ids,
+        methods=methods,
     )
+    weights = whole_weights(model) if plan.sharded else None
     if rank() == 0:
-        model.cpu().save_pretrained(draft)  # type: ignore[operator]
+        if weights is not None:
+            model = build(params, base, tokenizer, labels, plan, len(examples))
+            model.load_state_dict(weights)
+        plain: Any = merged(model) if params.adapter else model
+        plain.cpu().save_pretrained(draft)
         tokenizer.save_pretrained(draft)
     return history
+
+
+def build(
+    params: Finetune, base: Path, tokenizer: Any, labels: list[str], plan: Plan, examples: int
+) -> nn.Module:
+    """The model as it is before training: new head, adapters, what is frozen."""
+    torch.manual_seed(params.seed)
+    model = load_pretrained(
+        base, tokenizer, labels, plan.attention, params.max_length, params.dropout
+    )
+    if params.adapter is not None:
+        model = adapted(model, params.adapter, steps_of(examples, params))
+    freeze(model, params.freeze_embeddings, params.freeze_layers)
+    return model.to(plan.device)
+
+
+def how(params: Finetune, model: nn.Module) -> tuple[Objective, Methods]:
+    """What is minimised, and what is done besides."""
+    objective: Objective = cross_entropy
+    companion = None
+    if params.adapter is not None:
+        objective, companion = taught(model, params.adapter, objective)
+    adversary = None
+    if (wish := params.adversarial) is not None:
+        adversary = Adversary(wish.radius, wish.steps if wish.method == "pgd" else 1)
+    return objective, Methods(params.layer_decay, params.ema, adversary, companion)
 
 
 def read_approved() -> dict[str, Any]:
@@ -103,6 +141,7 @@ def report(history: History, plan: Plan, labels: list[str]) -> dict[str, Any]:
             "best_epoch": best["epoch"],
             "steps": history.evaluations[-1]["step"],
             "skipped_steps": len(history.skipped),
+            "trained_share": round(history.trained_share, 6),
         },
         "labels": labels,
         "stopped_early": history.stopped_early,

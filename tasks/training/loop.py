@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -12,10 +13,15 @@ from torch import nn
 from tqdm import tqdm
 
 from tasks.stage.errors import BadInput
+from tasks.training import progress
+from tasks.training.averaging import Average
 from tasks.training.batches import Encoded, epoch_batches
 from tasks.training.checkpoints import Checkpoint
+from tasks.training.layouts import Tensors, copied, spread
+from tasks.training.methods import PLAIN, Methods, make_optimizer
+from tasks.training.parts import trained_share
 from tasks.training.plan import Plan
-from tasks.training.ranks import data_parallel, rank
+from tasks.training.ranks import rank
 from tasks.training.scoring import predict, score
 from tasks.training.steps import Objective, Rows, Stepper, stopped_by_bad_steps
 
@@ -56,9 +62,16 @@ class History:
     skipped: list[dict[str, float]] = field(default_factory=list)
     """The steps that were not taken because loss or gradient was not finite, and the loss scale
     they were left with."""
+    trained_share: float = 1.0
+    """The share of the model's parameters that were trained."""
     resumed_at: int = 0
     """The step a killed run went on from; 0: from the start."""
     stopped_early: bool = False
+
+
+def steps_of(examples: int, recipe: Recipe) -> int:
+    """The length of a run that does not stop early; the last batch of an epoch may be smaller."""
+    return math.ceil(examples / recipe.batch) * recipe.epochs
 
 
 def fit(
@@ -72,6 +85,7 @@ def fit(
     title: str = "training",
     hopeless_below: float = 0.0,
     names: Sequence[str] | None = None,
+    methods: Methods = PLAIN,
 ) -> History:
     """Train in place and leave the weights that were best on `validation`.
 
@@ -84,11 +98,13 @@ def fit(
 
     A step whose loss or gradient is not finite is skipped. Raises StageError when that happens too
     often in a row, with the step and the rows of its batch, by their `names` if they are given.
+
+    Under fsdp the model stays shared out over the ranks: `tasks.training.layouts` gathers it.
     """
-    run = _Run(model, objective, train, validation, recipe, plan, checkpoint, title)
-    run.hopeless_below, run.names = hopeless_below, names
     if plan.gradient_checkpointing:
         _recompute(model)
+    run = _Run(model, objective, train, validation, recipe, plan, checkpoint, title, methods)
+    run.hopeless_below, run.names = hopeless_below, names
     return run.run()
 
 
@@ -103,17 +119,24 @@ class _Run:
         plan: Plan,
         checkpoint: Checkpoint | None,
         title: str,
+        methods: Methods,
     ) -> None:
         self.model, self.plan, self.recipe = model, plan, recipe
         self.train, self.validation = train, validation
         self.checkpoint, self.title = checkpoint, title
-        self.steps_an_epoch = math.ceil(len(train) / recipe.batch)
-        self.steps = self.steps_an_epoch * recipe.epochs
-        parallel = data_parallel(model, plan)
-        self.optimizer = make_optimizer(model, recipe)
-        self.stepper = Stepper(parallel, objective, self.optimizer, recipe.max_grad_norm, plan)
-        self.history = History()
-        self.best_weights: dict[str, torch.Tensor] = {}
+        self.steps = steps_of(len(train), recipe)
+        self.steps_an_epoch = self.steps // recipe.epochs
+        share = trained_share(model)
+        parallel = spread(model, plan)
+        self.optimizer = make_optimizer(model, recipe, methods.layer_decay)
+        self.companion = methods.companion
+        self.average = None if methods.ema is None else Average(model, methods.ema)
+        self.stepper = Stepper(
+            parallel, objective, self.optimizer, recipe.max_grad_norm, plan, methods.adversary,
+            [each.after_step for each in (self.companion, self.average) if each is not None],
+        )  # fmt: skip
+        self.history = History(trained_share=share)
+        self.best_weights: Tensors = {}
         self.step = 0
         self.running: list[float] = []
         """The losses of the steps since the last one logged."""
@@ -185,6 +208,11 @@ class _Run:
         bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
 
     def _look(self, bar: tqdm[Any]) -> None:
+        with self.average.in_place() if self.average else nullcontext():
+            self._judge(bar)
+        self._save()
+
+    def _judge(self, bar: tqdm[Any]) -> None:
         logits = predict(self.model, self.validation, self.plan)
         found = {
             "step": self.step,
@@ -195,7 +223,7 @@ class _Run:
         looks.append(found)
         if self.history.best < 0 or _better(found, looks[self.history.best]):
             self.history.best = len(looks) - 1
-            self.best_weights = {k: v.cpu().clone() for k, v in self.model.state_dict().items()}
+            self.best_weights = copied(self.model)
         since = len(looks) - 1 - self.history.best
         enough = since >= self.recipe.patience or found["accuracy"] < self.hopeless_below
         self.history.stopped_early = enough and self.step < self.steps
@@ -204,44 +232,47 @@ class _Run:
                 f"{self.title}: epoch {found['epoch']:.1f}, validation accuracy "
                 f"{100 * found['accuracy']:.2f} %, loss {found['loss']:.3f}"
             )
-            self._save()
 
     def _save(self) -> None:
-        if self.checkpoint is not None and self.step < self.steps:
-            self.checkpoint.save(
-                {
-                    "step": self.step,
-                    "running": self.running,
-                    "model": self.model.state_dict(),
-                    "best": self.best_weights,
-                    "optimizer": self.optimizer.state_dict(),
-                    "stepper": self.stepper.state_dict(),
-                    "history": asdict(self.history),
-                }
-            )
+        if self.checkpoint is None or self.step == self.steps:
+            return
+        run = {
+            "step": self.step,
+            "running": self.running,
+            "history": asdict(self.history),
+            "stepper": self.stepper.state_dict(),
+            "companion": self.companion.state_dict() if self.companion else None,
+            "averaged": self.average.steps if self.average else 0,
+        }
+        tensors = {
+            "model": self.model.state_dict(),
+            "best": self.best_weights,
+            "average": self.average.average if self.average else {},
+            "optimizer": progress.optimizer_tensors(self.optimizer),
+        }
+        progress.save(self.checkpoint, self.plan, run, tensors)
 
     def _resume(self) -> None:
-        state = self.checkpoint.load() if self.checkpoint else None
+        if self.checkpoint is None:
+            return
+        average = self.average.average if self.average else {}
+        state = progress.load(
+            self.checkpoint, self.plan, self.model.state_dict(), average, self.optimizer
+        )
         if state is None:
             return
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        progress.restore_optimizer(self.optimizer, state["optimizer"])
         self.stepper.load_state_dict(state["stepper"])
+        if self.average is not None:
+            self.average.restore(state["average"], state["averaged"])
+        if self.companion is not None:
+            self.companion.load_state_dict(state["companion"])
         self.history, self.best_weights = History(**state["history"]), state["best"]
         self.step = self.history.resumed_at = state["step"]
         self.running = state["running"]
         if rank() == 0:
             tqdm.write(f"{self.title}: going on from step {self.step} of {self.steps}")
-
-
-def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Fused AdamW; biases and normalisation weights (all vectors) are not decayed."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
 
 
 def _better(one: dict[str, float], other: dict[str, float]) -> bool:

@@ -1,20 +1,32 @@
-"""The ranks of a data-parallel run: who they are, and how they are started."""
+"""The ranks of a run: who they are, and how they are started, on this machine and on others."""
 
 from __future__ import annotations
 
 import logging
 import os
 from collections.abc import Callable
-from typing import TypeVar
+from datetime import timedelta
+from typing import Any, TypeVar
 
 import psutil
 import torch
 import torch.distributed as dist
-from torch import nn
 
 from tasks.stage import parent
-from tasks.stage.errors import StageError, Unavailable
+from tasks.stage.errors import BadInput, StageError, Unavailable
+from tasks.training.hosts import interface_to, meeting
 from tasks.training.plan import Plan
+
+SECONDS_TO_MEET = 600
+"""How long hosts wait for one another, and ranks in an exchange for one that has gone silent."""
+LOST = (
+    "Connection closed by peer",
+    "Connection reset",
+    "Broken pipe",
+    "Connection refused",
+    "NCCL",
+)
+"""What backends say when the rank at the other end is gone."""
 
 Result = TypeVar("Result")
 
@@ -36,45 +48,71 @@ def over_ranks(total: torch.Tensor) -> torch.Tensor:
     return total
 
 
-def data_parallel(model: nn.Module, plan: Plan) -> nn.Module:
-    """The model as every rank trains it: gradients averaged over the ranks."""
+def from_rank_0(value: Result) -> Result:
+    """What rank 0 has, on every rank: plain values and tensors."""
     if not dist.is_initialized():
-        return model
-    devices = [torch.accelerator.current_device_index()] if plan.device != "cpu" else None
-    return nn.parallel.DistributedDataParallel(model, device_ids=devices)
+        return value
+    box = [value]
+    dist.broadcast_object_list(box)
+    return box[0]
+
+
+def agree(what: str, value: str) -> None:
+    """Raises BadInput on every rank when not all have the same `value` of `what`."""
+    values: list[str | None] = [None] * world()
+    if dist.is_initialized():
+        dist.all_gather_object(values, value)
+        if len(set(values)) > 1:
+            raise BadInput(
+                f"the hosts differ in {what}: give each the same commit, params.yaml and data"
+            )
 
 
 def launch(plan: Plan, work: Callable[..., Result], *arguments: object) -> Result:
     """Run `work(plan, *arguments)` on every rank, and return what rank 0 returns.
 
     One process works right here; several are started by torchrun's elastic launcher on this
-    machine. Raises what `work` raised, or Unavailable when a rank was killed.
+    machine, which meets the other hosts' if there are any. On a host other than 0, what its first
+    rank returns. Raises what `work` raised, or Unavailable when a rank was lost.
     """
-    if plan.processes == 1:
+    if plan.ranks == 1:
         _settle(plan, 0)
         return work(plan, *arguments)
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.ERROR)
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     config = LaunchConfig(
-        min_nodes=1,
-        max_nodes=1,
+        min_nodes=plan.hosts,
+        max_nodes=plan.hosts,
         nproc_per_node=plan.processes,
-        rdzv_backend="c10d",
-        rdzv_endpoint="127.0.0.1:0",
         max_restarts=0,
         start_method="spawn",
         monitor_interval=0.5,
+        **_rendezvous(plan),
     )
     try:
         results: dict[int, Result] = elastic_launch(config, _as_rank)(plan, work, arguments)
     except ChildFailedError as error:
         raise _explain(error) from None
-    outcome = results[0]
+    except dist.DistError as error:
+        raise Unavailable(f"the hosts did not meet, or lost one another: {_line(error)}") from None
+    outcome = results[min(results)]
     if isinstance(outcome, StageError):
         raise outcome
     return outcome
+
+
+def _rendezvous(plan: Plan) -> dict[str, Any]:
+    if plan.hosts == 1:
+        return {"rdzv_backend": "c10d", "rdzv_endpoint": "127.0.0.1:0"}
+    place = meeting(plan.hosts)
+    return {
+        "run_id": "nightshift",
+        "rdzv_backend": "static",  # numbers the hosts as they say, so that host 0 has rank 0
+        "rdzv_endpoint": place.endpoint,
+        "rdzv_configs": {"rank": place.host, "timeout": SECONDS_TO_MEET},
+    }
 
 
 def _as_rank(
@@ -82,7 +120,10 @@ def _as_rank(
 ) -> Result | StageError:
     parent.watch(psutil.Process(os.getppid()))
     _settle(plan, int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group(plan.backend)
+    if plan.hosts > 1 and (interface := interface_to(meeting(plan.hosts))):
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", interface)
+        os.environ.setdefault("NCCL_SOCKET_IFNAME", interface)
+    dist.init_process_group(plan.backend, timeout=timedelta(seconds=SECONDS_TO_MEET))
     try:
         return work(plan, *arguments)
     except StageError as error:  # every rank meets it alike: it comes back as a value
@@ -108,5 +149,14 @@ def _explain(error: Exception) -> StageError:
             f"training rank {number} was killed by signal {-code} (out of memory?): "
             "run again, it goes on from the last checkpoint"
         )
-    message = getattr(failure, "message", "") or str(error)
+    message = str(getattr(failure, "message", "") or error)
+    if any(words in message for words in LOST):
+        return Unavailable(
+            f"training rank {number} lost the connection to another rank, which has died or can't "
+            "be reached: run again on every host, it goes on from the last checkpoint"
+        )
     return StageError(f"training rank {number} failed: {message}")
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

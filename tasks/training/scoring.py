@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,14 +29,19 @@ def forward(
     Sorted by length, so not in the order of the texts; shared out over the ranks.
     """
     model.eval()
-    order = np.argsort(encoded.lengths, kind="stable")[rank() :: world()]
-    for start in range(0, len(order), batch):
-        rows = order[start : start + batch]
-        inputs = to_device(encoded.collate(rows), plan)
+    order = np.argsort(encoded.lengths, kind="stable")
+    mine = order[rank() :: world()]
+    for start in range(0, math.ceil(len(order) / world()), batch):
+        rows = mine[start : start + batch]
+        if len(rows) == 0 and not plan.sharded:
+            return
+        # where ranks put a layer together in turn, one without rows left has to take part as well
+        inputs = to_device(encoded.collate(rows if len(rows) else order[:1]), plan)
         inputs.pop("labels")
         with plan.autocast():
             output = model(**inputs, **options)
-        yield rows, output
+        if len(rows):
+            yield rows, output
 
 
 def predict(model: nn.Module, encoded: Encoded, plan: Plan, batch: int = 64) -> Logits:

@@ -12,7 +12,9 @@ import torch
 from torch import nn
 
 from tasks.stage.errors import StageError
+from tasks.training.adversarial import Adversary, attacked, shifted
 from tasks.training.batches import Batch, Encoded
+from tasks.training.parts import embedding_of
 from tasks.training.plan import Plan
 from tasks.training.ranks import over_ranks, rank, world
 
@@ -41,9 +43,12 @@ class Stepper:
         optimizer: torch.optim.Optimizer,
         max_grad_norm: float,
         plan: Plan,
+        adversary: Adversary | None = None,
+        after_step: Sequence[Callable[[], None]] = (),
     ) -> None:
         self.parallel, self.objective, self.optimizer = parallel, objective, optimizer
         self.plan, self.max_grad_norm = plan, max_grad_norm
+        self.adversary, self.after_step = adversary, after_step
         self.trained = [p for group in optimizer.param_groups for p in group["params"]]
         self.peaks = [group["lr"] for group in optimizer.param_groups]
         self.scaler = torch.amp.GradScaler(plan.device, enabled=plan.precision == "fp16")
@@ -61,9 +66,9 @@ class Stepper:
         total = torch.zeros((), device=self.plan.device)
         passes = list(self._passes(batch))
         for place, (rows, weight) in enumerate(passes):
-            with exchange(self.parallel, place == len(passes) - 1):
-                total += self._backward(train, rows, weight, len(batch))
-        loss = float(over_ranks(total)) / len(batch)
+            last = place == len(passes) - 1
+            total += self._backward(train, rows, weight / len(batch), last)
+        loss = float(over_ranks(total))
         self._update(loss)
         return loss
 
@@ -93,15 +98,43 @@ class Stepper:
             rows = mine[start : start + size]
             yield (rows, 1.0) if len(rows) else (batch[:1], 0.0)
 
-    def _backward(self, train: Encoded, rows: Rows, weight: float, whole: int) -> torch.Tensor:
-        """Add the gradients of some rows; returns their summed loss."""
+    def _backward(self, train: Encoded, rows: Rows, weight: float, last: bool) -> torch.Tensor:
+        """Add the gradients of some rows; returns this rank's part of the mean loss."""
         inputs = to_device(train.collate(rows), self.plan)
-        with self.plan.autocast():
-            total = self.objective(self.parallel, inputs, rows)
-        total = total * weight
-        # ranks average their gradients, so that of the sum over all takes `world` times as much
-        self.scaler.scale(total * (world() / whole)).backward()  # type: ignore[no-untyped-call]
+
+        def loss(model: nn.Module) -> torch.Tensor:
+            with self.plan.autocast():
+                return self.objective(model, inputs, rows) * weight
+
+        if self.adversary is None:
+            with exchange(self.parallel, last):
+                total = loss(self.parallel)
+                self._scaled(total).backward()  # type: ignore[no-untyped-call]
+            return total.detach()
+        return self._backward_twice(self.adversary, loss, last)
+
+    def _backward_twice(
+        self, adversary: Adversary, loss: Callable[[nn.Module], torch.Tensor], last: bool
+    ) -> torch.Tensor:
+        """Learn from the mean of the loss as it is and at the embeddings' worst shift."""
+        model = self.parallel
+        if isinstance(model, nn.parallel.DistributedDataParallel):
+            model = model.module
+        embedding = embedding_of(model)
+        with exchange(self.parallel, False), shifted(embedding) as shift:
+            total = loss(self.parallel)
+            self._scaled(total / 2).backward()  # type: ignore[no-untyped-call]
+        assert shift.delta is not None
+        assert shift.delta.grad is not None
+        # the attack is a rank's own affair: it goes past what averages gradients over the ranks
+        worst = attacked(adversary, embedding, shift.delta.grad, lambda: self._scaled(loss(model)))
+        with exchange(self.parallel, last), shifted(embedding, worst):
+            self._scaled(loss(self.parallel) / 2).backward()  # type: ignore[no-untyped-call]
         return total.detach()
+
+    def _scaled(self, loss: torch.Tensor) -> torch.Tensor:
+        """Ranks average their gradients, so that of a sum over all takes `world` times as much."""
+        return self.scaler.scale(loss * world())
 
     def _update(self, loss: float) -> None:
         self.scaler.unscale_(self.optimizer)
@@ -109,6 +142,8 @@ class Stepper:
         good = math.isfinite(loss) and math.isfinite(float(norm))
         if good:
             self.optimizer.step()
+            for act in self.after_step:
+                act()
         self.bad_in_a_row = 0 if good else self.bad_in_a_row + 1
         if self.scaler.is_enabled():
             # a rank's share of a sharded gradient may be finite when another's is not: all back off

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tasks.params.base import load_section
-from tasks.params.finetune import Finetune
+from tasks.params.finetune import Adapter, Finetune
 from tasks.params.schema import Params
 from tasks.stage.errors import BadInput
 
@@ -42,6 +42,21 @@ def test_the_file_in_the_project_holds_every_knob_at_its_default() -> None:
         ({"finetune": {"precision": "int4"}}, "takes 'auto', 'fp32', 'tf32', 'bf16' or 'fp16'"),
         ({"finetune": {"learning_rate": "fast"}}, "finetune.learning_rate: got 'fast'; takes a"),
         ({"finetune": {"batch": True}}, "finetune.batch: got True; takes a valid integer"),
+        (
+            {"finetune": {"adapter": "lorra"}},
+            "finetune.adapter.method: got 'lorra'; takes 'lora', ",
+        ),
+        ({"finetune": {"adapter": {"rank": 8}}}, "finetune.adapter.method: is missing"),
+        ({"finetune": {"adapter": "prefix"}}, "got 'prefix'; takes lora, adalora or ia3: the keys"),
+        (
+            {"finetune": {"adversarial": "fgmm"}},
+            "finetune.adversarial.method: got 'fgmm'; takes 'f",
+        ),
+        (
+            {"finetune": {"adversarial": {"method": "pgd", "radius": 0}}},
+            "radius: got 0.0; takes more",
+        ),
+        ({"finetune": {"ema": 1}}, "finetune.ema: got 1; takes less than 1"),
         ({"snapshot": {"data_date": "today"}}, "got 'today'; takes a date as YYYY-MM-DD"),
         ({"ingest": {"split": {"train": "a.csv"}}}, "ingest.split.test: is missing"),
         ({"ingest": {"validation": 0.5, "test": 0.5}}, "takes at most 0.8 together"),
@@ -66,6 +81,11 @@ def test_two_problems_are_two_lines(tmp_path: Path) -> None:
     with pytest.raises(BadInput) as caught:
         load(tmp_path, {"finetune": {"epochs": 0, "batch": 0}})
     assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_method_may_be_given_by_its_name_alone(tmp_path: Path) -> None:
+    adapter = load(tmp_path, {"finetune": {"adapter": "lora"}}).finetune.adapter
+    assert adapter == Adapter(method="lora", rank=8)
 
 
 def test_a_missing_file_is_said(tmp_path: Path) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 
 from tasks.compression.levels import Recovery
+from tasks.data.dataset import SCHEMA
+from tasks.sources.pretrained import pin_model
+from tasks.stage.outputs import sha256
 from tasks.training.batches import Encoded, encode
 from tasks.training.classifier import load_pretrained, load_tokenizer
 from tasks.training.plan import Plan
@@ -16,6 +22,11 @@ from tests.made import opinions
 
 PLAN = Plan("cpu", "gloo", "fp32", "eager", processes=1, threads=1, why=())
 RECIPE = Recovery(epochs=3, batch=16, learning_rate=3e-3, seed=1, evaluations=2)
+
+SMALL_STAGE: dict[str, Any] = {
+    "batch": 16, "learning_rate": 3e-3, "epochs": 2, "max_length": 32, "threads": 1,
+    "precision": "fp32", "device": "cpu",
+}  # fmt: skip
 
 
 class Parts(NamedTuple):
@@ -46,3 +57,21 @@ def hash_of(text: str) -> bytes:
 def weights(model: Any) -> torch.Tensor:
     """All of a model's numbers, end to end."""
     return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def approve(folder: Path, tiny_model: Path) -> None:
+    """What the stages before `finetune` leave: 256 texts to train on, 64 to choose by, a model."""
+    rows = sorted(opinions(), key=lambda row: hash_of(row[0]))
+    splits, facts = {"train": rows[:256], "validation": rows[256:320]}, {}
+    (folder / "data/dataset").mkdir(parents=True)
+    (folder / "models").mkdir()
+    for split, part in splits.items():
+        path = folder / f"data/dataset/{split}.parquet"
+        columns = {"id": [f"{split}-{i}" for i in range(len(part))]}
+        columns |= {"text": [text for text, _ in part], "label": [label for _, label in part]}
+        empty = {name: pa.nulls(len(part), pa.string()) for name in SCHEMA.names}
+        pq.write_table(pa.table({**empty, **columns}, schema=SCHEMA), path)
+        facts[split] = {"sha256": sha256(path), "rows": len(part)}
+    approved = {"splits": facts, "labels": ["bad", "good"]}
+    (folder / "data/approved.json").write_text(json.dumps(approved))
+    (folder / "models/base.json").write_text(json.dumps(pin_model(str(tiny_model))))

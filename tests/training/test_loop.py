@@ -1,19 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from tasks.stage.errors import BadInput
-from tasks.training.checkpoints import Checkpoint
 from tasks.training.classifier import cross_entropy
 from tasks.training.loop import History, fit
 from tasks.training.scoring import predict, score
-from tests.training.made import PLAN, RECIPE, Parts, weights
+from tests.training.made import PLAN, RECIPE, Parts
 
 
 def test_it_learns(parts: Parts) -> None:
@@ -30,35 +26,6 @@ def test_the_best_weights_are_kept_not_the_last(parts: Parts) -> None:
     best = max(history.evaluations, key=lambda look: (look["accuracy"], -look["loss"]))
     assert history.evaluations[history.best] == best
     assert kept["loss"] == pytest.approx(best["loss"], rel=1e-5)
-
-
-def test_a_killed_run_ends_with_the_very_weights_of_an_undisturbed_one(
-    parts: Parts, tmp_path: Path
-) -> None:
-    model, train, validation = parts
-    start = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    undisturbed = fit(model, cross_entropy, train, validation, RECIPE, PLAN)
-    expected = weights(model)
-
-    steps = 0
-
-    def dies_in_the_second_epoch(*arguments: Any) -> torch.Tensor:
-        nonlocal steps
-        steps += 1
-        if steps == 14:
-            raise KeyboardInterrupt
-        return cross_entropy(*arguments)
-
-    model.load_state_dict(start)
-    checkpoint = Checkpoint(tmp_path / "state.pt")
-    with pytest.raises(KeyboardInterrupt):
-        fit(model, dies_in_the_second_epoch, train, validation, RECIPE, PLAN, checkpoint)
-    model.load_state_dict(start)
-    resumed = fit(model, cross_entropy, train, validation, RECIPE, PLAN, checkpoint)
-    assert resumed.resumed_at == 12
-    assert torch.equal(weights(model), expected)
-    assert resumed.losses == undisturbed.losses
-    assert resumed.evaluations == undisturbed.evaluations
 
 
 def test_it_stops_early_when_nothing_gets_better(parts: Parts) -> None:

@@ -11,7 +11,8 @@ import torch
 from tasks.stage.errors import StageError
 from tasks.training.batches import epoch_batches
 from tasks.training.classifier import cross_entropy
-from tasks.training.loop import fit, make_optimizer
+from tasks.training.loop import fit
+from tasks.training.methods import make_optimizer
 from tasks.training.plan import Plan
 from tasks.training.steps import Objective, Stepper
 from tests.training.made import PLAN, RECIPE, Parts, make_parts, weights
