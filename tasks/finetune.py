@@ -25,18 +25,22 @@ from tasks.training.batches import Encoded, encode
 from tasks.training.checkpoints import Checkpoint, checkpoint_key, forget
 from tasks.training.classifier import cross_entropy, load_pretrained, load_tokenizer
 from tasks.training.history import write_curves
+from tasks.training.hosts import owns_outputs
 from tasks.training.layouts import whole_weights
 from tasks.training.loop import History, fit, steps_of
 from tasks.training.memory import plan_training, shape_of
 from tasks.training.methods import Methods
 from tasks.training.parts import freeze
 from tasks.training.plan import Plan
-from tasks.training.ranks import launch, rank
+from tasks.training.ranks import agree, launch, rank
 from tasks.training.steps import Objective
 
 MODEL = Path("models/finetuned")
 CURVES = Path("reports/plots/finetune.csv")
-LAYOUT = {"processes", "threads", "micro_batch", "gradient_checkpointing", "precision", "device"}
+LAYOUT = {
+    "device", "precision", "processes", "threads", "hosts", "sharding", "micro_batch",
+    "gradient_checkpointing",
+}  # fmt: skip
 """Where and how a run computes: another one may go on from its checkpoint, or is told why not."""
 
 
@@ -50,9 +54,11 @@ def finetune(params: Finetune) -> dict[str, Any]:
     key = checkpoint_key(
         params=params.model_dump(exclude=LAYOUT), data=approved["splits"], base=base["files"]
     )
+    checkpoint, labels = Checkpoint.of("finetune", key), approved["labels"]
+    if not owns_outputs(plan.hosts):
+        launch(plan, train, params, folder, labels, checkpoint, None)
+        return {"metrics": {}, "outputs": "host 0 has them"}
     with whole(MODEL) as draft:
-        checkpoint = Checkpoint.of("finetune", key)
-        labels = approved["labels"]
         history = launch(plan, train, params, folder, labels, checkpoint, draft)
     write_curves(CURVES, history)
     forget("finetune")
@@ -60,9 +66,14 @@ def finetune(params: Finetune) -> dict[str, Any]:
 
 
 def train(
-    plan: Plan, params: Finetune, base: Path, labels: list[str], checkpoint: Checkpoint, draft: Path
-) -> History:
-    """What every rank does; rank 0 saves the model to `draft`."""
+    plan: Plan, params: Finetune, base: Path, labels: list[str], checkpoint: Checkpoint,
+    draft: Path | None,
+) -> History:  # fmt: skip
+    """What every rank does; rank 0 saves the model to `draft`, which its host has.
+
+    Raises BadInput when the hosts don't have the same data, base model and parameters.
+    """
+    agree("the data, the base model or the parameters", checkpoint.path.parent.name)
     tokenizer = load_tokenizer(base, params.max_length)
     number = {label: i for i, label in enumerate(labels)}
 
@@ -86,7 +97,7 @@ def train(
         methods=methods,
     )
     weights = whole_weights(model) if plan.sharded else None
-    if rank() == 0:
+    if draft is not None and rank() == 0:
         if weights is not None:
             model = build(params, base, tokenizer, labels, plan, len(examples))
             model.load_state_dict(weights)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from tasks.finetune import finetune
 from tasks.params.finetune import Finetune
@@ -62,6 +63,22 @@ def test_everything_at_once_goes_together(approved: Path) -> None:
     assert found["plan"]["micro_batch"] == 8
     assert found["plan"]["gradient_checkpointing"] is True
     assert files(Path("models/finetuned")) >= {"config.json", "model.safetensors", "tokenizer.json"}
+
+
+def test_what_two_ranks_share_out_is_put_together_and_merged(approved: Path) -> None:
+    from safetensors.torch import load_file
+
+    wanted = {**SMALL_STAGE, "dropout": 0.0, "adapter": "lora"}
+    alone = finetune(Finetune(**wanted))
+    plain = Path("models/finetuned").rename("models/plain")
+    shared = finetune(Finetune(**wanted, processes=2, sharding="fsdp"))
+    assert shared["plan"]["sharding"] == "fsdp"
+    for name in ("validation_loss", "trained_share"):
+        assert shared["metrics"][name] == pytest.approx(alone["metrics"][name], rel=1e-4)
+    one, two = (load_file(f / "model.safetensors") for f in (plain, Path("models/finetuned")))
+    for name, tensor in one.items():
+        torch.testing.assert_close(two[name], tensor, atol=2e-3, rtol=1e-2)
+    assert not list(Path(".nightshift/checkpoints").glob("finetune-*"))
 
 
 def test_a_target_that_no_module_has_is_one_clear_line(approved: Path) -> None:

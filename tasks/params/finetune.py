@@ -80,12 +80,22 @@ class Finetune(Section):
     )
     device: Literal["auto", "cpu", "cuda", "mps", "xpu"] = "auto"
     processes: int = Field(1, ge=1, description="training ranks on this machine")
+    hosts: int = Field(1, ge=1, description="machines that train together, as many ranks on each")
+    sharding: Literal["ddp", "fsdp"] = Field(
+        "ddp", description="ddp: a rank holds the whole model; fsdp: its share of it"
+    )
     threads: int | None = Field(None, ge=1, description="a rank's; null: cores / processes")
     seed: int = Field(17, ge=0)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.adapter is not None and self.adapter.method == "prefix":
+        adapter = self.adapter and self.adapter.method
+        if adapter == "adalora" and self.sharding == "fsdp":
+            raise ValueError(
+                "finetune.sharding: got 'fsdp' with adalora; takes ddp: what each singular value "
+                "is worth is told from whole matrices and their gradients"
+            )
+        if adapter == "prefix":
             raise ValueError(
                 "finetune.adapter.method: got 'prefix'; takes lora, adalora or ia3: the keys and "
                 "values of a prefix can't be merged into the weights, and prune, export and the "

@@ -48,10 +48,12 @@ def describe_plan(params: Params) -> dict[str, Any]:
             "precision": plan.precision,
             "attention": plan.attention,
             "processes": plan.processes,
+            "hosts": plan.hosts,
+            "sharding": plan.sharding if plan.ranks > 1 else None,
             "threads": plan.threads,
             "micro_batch": plan.micro_batch,
             "gradient_checkpointing": plan.gradient_checkpointing,
-            "backend": plan.backend if plan.processes > 1 else None,
+            "backend": plan.backend if plan.ranks > 1 else None,
             "why": list(plan.why),
         },
         "data": _data(params),
@@ -66,6 +68,8 @@ def print_plan(found: dict[str, Any]) -> None:
     """Print what `describe_plan` found, a line a choice."""
     train, serving, processor = found["finetune"], found["serving"], found["processor"]
     shape = f"{train['processes']} process(es) of {train['threads']} thread(s)"
+    if train["sharding"]:
+        shape += f", {train['sharding']} on {train['hosts']} host(s)"
     instructions = ", ".join(processor["instructions"]) or "none of those that matter here"
     rows = [
         ("processor", f"{processor['cpu']}, {processor['cores']} cores to use"),

@@ -39,7 +39,9 @@ def spread(model: nn.Module, plan: Plan) -> nn.Module:
     mesh = init_device_mesh(plan.device, (world(),))
     for layer in layers_of(model):
         fully_shard(layer, mesh=mesh)
-    fully_shard(model, mesh=mesh)
+    # without resharding what is outside the layers would stay put together after an evaluation, and
+    # not see the weights that are set afterwards
+    fully_shard(model, mesh=mesh, reshard_after_forward=True)
     return model
 
 

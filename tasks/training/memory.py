@@ -38,6 +38,10 @@ class Wanted(Wishes, Protocol):
     @property
     def processes(self) -> int: ...
     @property
+    def hosts(self) -> int: ...
+    @property
+    def sharding(self) -> str: ...
+    @property
     def micro_batch(self) -> int | None: ...
     @property
     def gradient_checkpointing(self) -> str: ...
@@ -48,7 +52,7 @@ def plan_training(wanted: Wanted, shape: Shape | None) -> Plan:
 
     Raises BadInput for a device or precision that this machine hasn't.
     """
-    plan = make_plan(wanted, wanted.max_length, wanted.processes)
+    plan = make_plan(wanted, wanted.max_length, wanted.processes, wanted.hosts, wanted.sharding)
     return fitted(plan, wanted, shape, memory_of_a_rank(plan))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -27,6 +29,9 @@ LOST = (
     "NCCL",
 )
 """What backends say when the rank at the other end is gone."""
+
+LARGE_BLOCK = 1024**2
+_M_MMAP_THRESHOLD = -3
 
 Result = TypeVar("Result")
 
@@ -138,6 +143,19 @@ def _settle(plan: Plan, local_rank: int) -> None:
         torch.set_float32_matmul_precision("high" if plan.precision == "tf32" else "highest")
     if plan.device != "cpu":
         torch.accelerator.set_device_index(local_rank)
+    elif plan.sharded:
+        _give_memory_back()
+
+
+def _give_memory_back() -> None:
+    """Have glibc return a large block to the system when it is freed.
+
+    By default it raises its idea of large to the largest block freed so far (mallopt(3)), and the
+    layers that fsdp puts together and takes apart leave holes: a rank took more memory than one
+    that holds the whole model (1.2 against 1.1 GB, and 0.6 so, for 57 million weights).
+    """
+    with suppress(OSError, AttributeError):  # another C library, which has no such idea
+        ctypes.CDLL("libc.so.6").mallopt(_M_MMAP_THRESHOLD, LARGE_BLOCK)
 
 
 def _explain(error: Exception) -> StageError:
@@ -150,6 +168,7 @@ def _explain(error: Exception) -> StageError:
             "run again, it goes on from the last checkpoint"
         )
     message = str(getattr(failure, "message", "") or error)
+    message = (message.strip().splitlines() or [message])[0]
     if any(words in message for words in LOST):
         return Unavailable(
             f"training rank {number} lost the connection to another rank, which has died or can't "

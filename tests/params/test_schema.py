@@ -56,6 +56,10 @@ def test_the_file_in_the_project_holds_every_knob_at_its_default() -> None:
             {"finetune": {"adversarial": {"method": "pgd", "radius": 0}}},
             "radius: got 0.0; takes more",
         ),
+        (
+            {"finetune": {"adapter": "adalora", "sharding": "fsdp"}},
+            "finetune.sharding: got 'fsdp' with adalora; takes ddp: what each singular value",
+        ),
         ({"finetune": {"ema": 1}}, "finetune.ema: got 1; takes less than 1"),
         ({"snapshot": {"data_date": "today"}}, "got 'today'; takes a date as YYYY-MM-DD"),
         ({"ingest": {"split": {"train": "a.csv"}}}, "ingest.split.test: is missing"),
