@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from tasks.finetune import finetune
+from tasks.inference.onnx_export import export_onnx, input_names
 from tasks.params.finetune import Finetune
 from tasks.stage.errors import BadInput
+from tasks.training.classifier import load_finetuned, load_tokenizer
 from tests.training.made import SMALL_STAGE, approve
 
 
@@ -50,6 +52,24 @@ def test_with_an_adapter_the_folder_is_that_of_the_whole_model(
     assert (merged / "config.json").read_bytes() == (plain / "config.json").read_bytes()
     one, other = (load_file(folder / "model.safetensors") for folder in (plain, merged))
     assert {k: v.shape for k, v in one.items()} == {k: v.shape for k, v in other.items()}
+    if adapter == "lora":  # an export takes a while, and what is equal above is equal here
+        assert graph_of(merged) == graph_of(plain)
+
+
+def graph_of(folder: Path) -> tuple[list[str], set[tuple[int, ...]]]:
+    """The operators of the ONNX file that `export` makes of a model, and its tensors' shapes.
+
+    A set, since the exporter keeps one of several equal tensors, and the vectors of the untrained
+    base are all ones or all zeros: those that full fine-tuning leaves are not.
+    """
+    import onnx
+
+    tokenizer, model = load_tokenizer(folder), load_finetuned(folder, "eager")
+    target = folder.with_suffix(".onnx")
+    export_onnx(model, input_names(tokenizer, model), target, opset=20)
+    graph = onnx.load(target).graph
+    shapes = {tuple(tensor.dims) for tensor in graph.initializer}
+    return [node.op_type for node in graph.node], shapes
 
 
 def test_everything_at_once_goes_together(approved: Path) -> None:

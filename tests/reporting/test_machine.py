@@ -48,6 +48,19 @@ def test_the_plan_counts_steps_and_memory_once_data_and_model_are_there(
     assert found["memory"]["total"] > 16 * found["memory"]["parameters"]
 
 
+def test_the_plan_says_how_ranks_share_the_model(
+    project: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finetune = {"model": str(tiny_model), "device": "cpu", "processes": 2}
+    whole, shared = (
+        describe_plan(Params.model_validate({"finetune": {**finetune, "sharding": sharding}}))
+        for sharding in ("ddp", "fsdp")
+    )
+    assert shared["memory"]["state"] == whole["memory"]["state"] // 2
+    print_plan(shared)
+    assert "fsdp on 1 host(s)" in " ".join(capsys.readouterr().out.split())
+
+
 def test_the_plan_warns_when_training_will_not_fit(project: Path, tiny_model: Path) -> None:
     finetune = {"model": str(tiny_model), "batch": 10_000_000, "micro_batch": 10_000_000}
     found = describe_plan(Params.model_validate({"finetune": {**finetune, "device": "cpu"}}))

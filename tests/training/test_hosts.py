@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ import psutil
 import pytest
 import yaml
 
-from tasks.stage.errors import BadInput
+from tasks.stage.errors import BadInput, Unavailable
+from tasks.training import ranks
 from tasks.training.hosts import Meeting, interface_to, meeting, owns_outputs
 from tests.made import environment
-from tests.training.made import SMALL_STAGE, approve
+from tests.training.made import PLAN, SMALL_STAGE, approve
 
 ADDRESSES = ("10.213.7.1", "10.213.7.2")
 PORT = 29517
@@ -56,6 +58,17 @@ def test_what_is_missing_to_meet_is_said(
 
 def test_the_interface_is_the_one_on_the_way() -> None:
     assert interface_to(Meeting("127.0.0.1", PORT, 1)) == "lo"
+
+
+@pytest.mark.parametrize("number", ["0", "1"])
+def test_a_host_that_nobody_meets_says_so_and_may_try_again(
+    monkeypatch: pytest.MonkeyPatch, number: str
+) -> None:
+    monkeypatch.setattr(ranks, "SECONDS_TO_MEET", 2)
+    monkeypatch.setenv("NIGHTSHIFT_RENDEZVOUS", f"127.0.0.1:{PORT}")
+    monkeypatch.setenv("NIGHTSHIFT_HOST", number)
+    with pytest.raises(Unavailable, match="the hosts did not meet, or lost one another"):
+        ranks.launch(replace(PLAN, hosts=2), print)
 
 
 def ip(*arguments: str) -> None:
