@@ -46,7 +46,7 @@ def spread(model: nn.Module, plan: Plan) -> nn.Module:
 
 
 def copied(model: nn.Module) -> Tensors:
-    """A copy of what this rank holds of the weights, where it does not take up a device."""
+    """A copy of the weights that this rank holds: whole ones on the CPU, shares where they are."""
     return {
         name: tensor.detach().clone() if isinstance(tensor, DTensor) else tensor.cpu().clone()
         for name, tensor in model.state_dict().items()
