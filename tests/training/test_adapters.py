@@ -113,6 +113,13 @@ def test_targets_may_be_told_by_the_end_of_their_path(parts: Parts) -> None:
     assert all(name.endswith("attention.output.dense") for name in on)
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", ["roberta", "deberta-v2", "llama", "gpt2"])
+def test_other_families_come_out_as_they_went_in(kind: str, method: str) -> None:
+    plain = shapes(model_of(kind))
+    assert shapes(merged(adapted(model_of(kind), How(method), steps=10))) == plain
+
+
 def test_a_model_without_default_targets_asks_for_them() -> None:
     with pytest.raises(BadInput, match="for distilbert models peft has no default: name some of"):
         adapted(model_of("distilbert"), How("lora"), steps=1)
