@@ -58,7 +58,7 @@ def adapted(model: nn.Module, how: How, steps: int) -> nn.Module:
         ) from None
 
     _check_targets(model, how.targets)
-    head = set(head_of(model))
+    head = [model.get_parameter(name) for name in head_of(model)]
     try:
         found: nn.Module = peft.get_peft_model(model, _config(model, how, steps))
     except ValueError as error:
@@ -69,9 +69,8 @@ def adapted(model: nn.Module, how: How, steps: int) -> nn.Module:
             f"params.yaml: finetune.adapter.targets: got null, and for {kind} models peft has no "
             f"default: name some of {', '.join(_names(model))}"
         ) from None
-    for name, parameter in model.named_parameters():
-        if name in head:
-            parameter.requires_grad_(True)
+    for parameter in head:  # also where a target is called as a module of the head is
+        parameter.requires_grad_(True)
     return found
 
 

@@ -89,11 +89,15 @@ def test_less_than_three_percent_of_a_real_models_parameters_are_trained(method:
     assert 0 < share < 0.03
 
 
-def test_what_comes_after_the_layers_is_trained_too(parts: Parts) -> None:
-    model = adapted(parts.model, How("lora"), steps=1)
+@pytest.mark.parametrize("targets", [None, ["query", "dense"]])
+def test_what_comes_after_the_layers_is_trained_too(
+    parts: Parts, targets: list[str] | None
+) -> None:
+    pooler = parts.model.bert.pooler.dense.weight
+    model = adapted(parts.model, How("lora", targets=targets), steps=1)
     moving = {name for name, p in model.named_parameters() if p.requires_grad}
     assert any("classifier.weight" in name for name in moving)
-    assert any("pooler.dense.weight" in name for name in moving)
+    assert pooler.requires_grad
     assert not any("embeddings" in name for name in moving)
 
 
