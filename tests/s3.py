@@ -57,8 +57,12 @@ def s3(
 
 
 @pytest.fixture
-def bucket(s3: Any, request: pytest.FixtureRequest) -> str:
-    """A new, empty bucket."""
+def bucket(s3: Any, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A new, empty bucket; it goes afterwards, since the server has volumes for some tens only."""
     name = "b" + str(abs(hash(request.node.nodeid)) % 10**9)
     s3.create_bucket(Bucket=name)
-    return name
+    yield name
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
+        for found in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+            s3.delete_object(Bucket=name, Key=found["Key"], VersionId=found["VersionId"])
+    s3.delete_bucket(Bucket=name)
