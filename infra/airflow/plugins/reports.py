@@ -28,8 +28,6 @@ TYPES = {
     ".jpg": "image/jpeg",
     ".ico": "image/x-icon",
 }
-DATA_DOCS = "data_docs/index.html"
-"""Great Expectations' own contents are drawn by scripts that it fetches from six other hosts."""
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -102,12 +100,9 @@ def _file(run_id: str, path: str) -> Response:
     kind = TYPES.get(PurePosixPath(path).suffix)
     if kind is None or not is_plain(path):
         raise HTTPException(404)
-    store, folder = open_store(), f"runs/{run_slug(run_id)}/reports/"
-    found = store.read(folder + path)
+    found = open_store().read(f"runs/{run_slug(run_id)}/reports/{path}")
     if found is None:
         raise HTTPException(404)
-    if path == DATA_DOCS:
-        return _contents([key.removeprefix(folder) for key in store.keys(folder + "data_docs/")])
     return Response(found.content, media_type=kind, headers=HEADERS)
 
 
@@ -136,20 +131,6 @@ def _said(status: int, here: str) -> tuple[str, str]:
     if here.endswith("/index.html"):
         return "Nothing here yet", "The task announce writes the report, at the end of a run."
     return "Nothing here", "The run left no such file."
-
-
-def _contents(paths: list[str]) -> Response:
-    """A plain list of the data docs' pages, in place of one that needs scripts."""
-    from html import escape
-    from urllib.parse import quote
-
-    pages = [path.partition("/")[2] for path in paths if path.endswith(".html")]
-    rows = [
-        f"<li><a href='{quote(page)}'>{escape(page.removesuffix('.html'))}</a></li>"
-        for page in pages
-        if page != "index.html"
-    ]
-    return _html("Data docs", f"<ul>{''.join(rows)}</ul>", 200)
 
 
 def _page(title: str, text: str, status: int) -> Response:
