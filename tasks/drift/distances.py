@@ -7,7 +7,6 @@ is more than chance.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -135,16 +134,6 @@ def _left_out_auc(vectors: Floats, sides: Floats) -> Floats:
     ones = sides.sum(axis=0)
     won = (ranks * sides).sum(axis=0) - ones * (ones + 1) / 2
     return np.asarray(won / (ones * (len(sides) - ones)), np.float64)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Each p-value corrected for being one of many (Holm, 1979): the chance of any false alarm."""
-    order = np.argsort(p_values)
-    factors = np.arange(len(p_values), 0, -1)
-    raised = np.maximum.accumulate(np.asarray(p_values, np.float64)[order] * factors)
-    found = np.empty(len(p_values))
-    found[order] = np.minimum(raised, 1)
-    return [float(each) for each in found]
 
 
 def _shares(counts: Counts) -> Floats:

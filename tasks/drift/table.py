@@ -11,7 +11,6 @@ import pandas as pd
 
 from tasks.drift.distances import (
     Difference,
-    holm,
     lengths_differ,
     shares_differ,
     told_apart,
@@ -21,6 +20,7 @@ from tasks.drift.histograms import word_counts
 from tasks.drift.portrait import Portrait, Rows, Tally
 from tasks.drift.profile import VERSION, Embedded, labels_in
 from tasks.drift.projection import Floats, on_scale_of, unpack
+from tasks.measuring.statistics import holm
 
 LEVEL = 0.01
 """Chance of a false alarm anywhere in the table: a difference less certain is no drift."""

@@ -66,20 +66,6 @@ def mcnemar(lost: int, won: int) -> float:
     return ways / (1 << total)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values, in their order, corrected for how many there are (Holm 1979).
-
-    Refusing what stays below a level then errs for any of them no more often than that level.
-    """
-    order = sorted(range(len(p_values)), key=lambda at: p_values[at])
-    corrected = [0.0] * len(p_values)
-    highest = 0.0
-    for rank, at in enumerate(order):
-        highest = max(highest, min(1.0, (len(order) - rank) * p_values[at]))
-        corrected[at] = highest
-    return corrected
-
-
 @dataclass(frozen=True)
 class Slowdown:
     """How many times the reference's median latency it takes, with the 95 % interval."""

@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from tasks.data.dataset import Examples, Text
-from tasks.judging.paired import Comparison, Right, compare, holm
+from tasks.judging.paired import Comparison, Right, compare
+from tasks.measuring.statistics import holm
 
 DOMAINS = ("source", "slice")
 """The dataset's columns that say where an example comes from. Dates are none: each is new."""

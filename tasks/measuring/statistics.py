@@ -134,3 +134,17 @@ def _bounds(figures: Array) -> Interval:
     tail = 50 * (1 - CONFIDENCE)
     low, high = np.percentile(figures, [tail, 100 - tail])
     return Interval(float(low), float(high))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values, in their order, corrected for how many there are (Holm 1979).
+
+    Refusing what stays below a level then errs for any of them no more often than that level.
+    """
+    order = sorted(range(len(p_values)), key=lambda at: p_values[at])
+    corrected = [0.0] * len(p_values)
+    highest = 0.0
+    for rank, at in enumerate(order):
+        highest = max(highest, min(1.0, (len(order) - rank) * p_values[at]))
+        corrected[at] = highest
+    return corrected

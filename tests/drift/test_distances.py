@@ -8,13 +8,13 @@ import pytest
 from scipy.stats import chi2_contingency, ks_2samp  # type: ignore[import-untyped]
 
 from tasks.drift.distances import (
-    holm,
     lengths_differ,
     psi,
     shares_differ,
     told_apart,
     words_differ,
 )
+from tasks.measuring.statistics import holm
 
 Counts = npt.NDArray[np.int64]
 ROUNDS = 200

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest  # type: ignore[import-untyped]
 
-from tasks.judging.paired import compare, holm, mcnemar, slowdown
+from tasks.judging.paired import compare, mcnemar, slowdown
+from tasks.measuring.statistics import holm
 
 
 @pytest.mark.parametrize(
