@@ -25,6 +25,7 @@ import yaml
 from infra.airflow.rest import Answer, Rest
 from infra.s3 import Server
 from tasks.handover.names import run_slug
+from tasks.handover.package import FILES
 from tests.made import ROOT, environment, opinions, write_csv
 from tests.s3 import settings
 
@@ -142,13 +143,7 @@ def _project(folder: Path, model: Path) -> Path:
     ignore = shutil.ignore_patterns("__pycache__")
     for room in ("tasks", "dags", "infra"):
         shutil.copytree(ROOT / room, folder / room, ignore=ignore)
-    for name in (
-        "dvc.yaml",
-        "requirements.lock",
-        "expectations.yaml",
-        "pyproject.toml",
-        ".dvcignore",
-    ):
+    for name in FILES:
         shutil.copy(ROOT / name, folder / name)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     for section, values in SMALL.items():

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from tasks.handover.package import FILES
 from tests.made import ROOT, environment, opinions, write_csv
 
 pytestmark = pytest.mark.timeout(900)
@@ -34,13 +35,7 @@ SMALL: dict[str, dict[str, Any]] = {
 def project(folder: Path, model: Path, source: Path) -> Path:
     """A fresh clone of the project, its parameters set to something small."""
     shutil.copytree(ROOT / "tasks", folder / "tasks", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in (
-        "dvc.yaml",
-        "requirements.lock",
-        "expectations.yaml",
-        "pyproject.toml",
-        ".dvcignore",
-    ):
+    for name in FILES:
         shutil.copy(ROOT / name, folder / name)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     for section, values in SMALL.items():
