@@ -13,7 +13,7 @@ test: $(READY)           ## format, lint, types and tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	OMP_NUM_THREADS=2 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 airflow: $(READY)        ## Airflow on 127.0.0.1:8080 with the DAG nightly_retraining; Ctrl-C stops it
 	@$(BIN)/python -m infra.airflow.up --port $(or $(PORT),8080)

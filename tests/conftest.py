@@ -14,6 +14,15 @@ from tests.s3 import bucket, s3, s3_endpoint, s3_server
 __all__ = ["airflow", "bucket", "s3", "s3_endpoint", "s3_server"]  # fixtures for every test
 
 
+LONGEST = ("tests/test_end_to_end.py", "tests/test_finetune.py", "tests/training")
+"""The files that take minutes: first, so that no worker is left alone with them at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; the order is otherwise as it was."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
 @pytest.fixture(scope="session")
 def opinions_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The opinions as a CSV of text and label."""
