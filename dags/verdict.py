@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 Record = dict[str, Any]
+CORRELATIONS = ("spearman",)
+"""Metrics that are no shares."""
 
 
 def as_markdown(report: Record) -> str:
@@ -12,19 +14,20 @@ def as_markdown(report: Record) -> str:
     lines = [f"**{_cell(report.get('verdict', 'no verdict'))}**", ""]
     lines += [f"- {_cell(reason)}" for reason in report.get("reasons") or []]
     lines += [f"- {_cell(warning)}" for warning in report.get("warnings") or []]
-    lines += ["", *_comparison(report.get("candidate") or {}, report.get("champion") or {})]
+    metric = str(report.get("metric") or "accuracy")
+    lines += ["", *_comparison(report.get("candidate") or {}, report.get("champion") or {}, metric)]
     lines += ["", "| check | what was found | passed |", "|---|---|---|"]
     lines += [_row(check) for check in report.get("checks") or []]
     return "\n".join(lines)
 
 
-def _comparison(candidate: Record, champion: Record) -> list[str]:
-    """Accuracy, latency and size of both; of the candidate alone when nothing serves yet."""
+def _comparison(candidate: Record, champion: Record, metric: str) -> list[str]:
+    """Figure, latency and size of both; of the candidate alone when nothing serves yet."""
     contenders = {"candidate": candidate}
     if champion.get("version"):
         contenders[f"{champion['version']}, in production"] = champion
     rows = {
-        "accuracy on test": [_with_unit(c.get("accuracy"), 100, "%") for c in contenders.values()],
+        f"{metric} on test": [_figure(c.get("figure"), metric) for c in contenders.values()],
         "one text, median": [
             _with_unit((c.get("latency_ms") or {}).get("p50"), 1, "ms") for c in contenders.values()
         ],
@@ -41,6 +44,13 @@ def _row(check: Record) -> str:
 
 def _line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def _figure(value: float | None, metric: str) -> str:
+    """In per cent, but a correlation; this process has not what it takes to ask the task."""
+    if metric in CORRELATIONS:
+        return "" if value is None else f"{value:.3f}"
+    return _with_unit(value, 100, "%")
 
 
 def _with_unit(value: float | None, factor: float, unit: str) -> str:

@@ -1,6 +1,6 @@
 """benchmark: every variant beside what one would deploy otherwise; the best becomes the release.
 
-Text in, label out, each contender in a process of its own, in interleaved rounds. The fastest
+Text in, answer out, each contender in a process of its own, in interleaved rounds. The fastest
 variant whose drop on validation is within `benchmark.max_drop` is copied to `models/release`; the
 test split is reported, never chosen by.
 """
@@ -12,29 +12,27 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from tasks.data.dataset import Examples, read_examples
+from tasks.data.dataset import SPLITS, Text, read_examples
 from tasks.inference.release import MODEL, PROFILE, Release
 from tasks.measuring.confidence import right_and_wrong
 from tasks.measuring.contender import Answer, Contender
 from tasks.measuring.costs import cost_of_a_night
 from tasks.measuring.findings import (
     FRONTIER,
-    Honest,
     costs,
     describe,
     flat,
     frontier,
     honest_warnings,
-    labels_of,
     mistakes,
     quiet_warnings,
     raw_samples,
     summary,
 )
 from tasks.measuring.frontier import Row, choose, speed, table
-from tasks.measuring.honest import MAJORITY, TFIDF, majority, tfidf
+from tasks.measuring.honest import honest_rows
 from tasks.measuring.scores import Score, score
 from tasks.measuring.session import Measurement, Plan, measure
 from tasks.params.benchmark import Benchmark
@@ -42,52 +40,64 @@ from tasks.stage.cores import cores
 from tasks.stage.errors import BadInput
 from tasks.stage.outputs import read_json, whole, write_json
 from tasks.stage.run import run_stage
+from tasks.task import Task
 
 FINETUNED = Path("models/finetuned")
 VARIANTS = Path("models/onnx")
 RELEASE = Path("models/release")
 DATA_PROFILE = Path("data/profile.json")
 REPORTS = Path("reports")
-BASELINE = "transformers.pipeline"
 STAGES_BEFORE = ("snapshot", "ingest", "validate", "finetune", "prune", "export")
 
 
 def benchmark(params: Benchmark) -> dict[str, Any]:
     """The stage: returns the findings for `reports/benchmark.json`."""
-    validation, test = read_examples("validation"), read_examples("test")
     contenders = find_contenders(params.threads or cores())
+    task = contenders[0].task
+    assert task is not None
+    train, validation, test = (Split.read(name, task) for name in SPLITS)
     plan = Plan(params.rounds, params.texts, params.batch, params.seed)
     found, others = measure(contenders, validation.texts, test.texts, plan)
-    rows = make_rows(found, validation.labels, test.labels, params.seed)
-    honest = honest_rows(read_examples("train"), validation, test, params.seed)
-    findings = describe(found, plan, others, honest) | {"contenders": [asdict(r) for r in rows]}
+    rows = make_rows(task, found, validation.truth, test.truth, params.seed)
+    honest = honest_rows(task, train, validation, test, params.seed)
+    findings = describe(task, found, plan, others, honest)
+    findings["contenders"] = [asdict(row) for row in rows]
     say_where(findings["environment"])
     write_json(REPORTS / "benchmark.samples.json", raw_samples(found))
     write_csv("frontier", FRONTIER, frontier(rows))
     try:
-        chosen = choose(rows[1:], params.allowed_drop)
+        chosen = choose(rows[1:], params.allowed_drop, task)
     except BadInput as error:
         raise BadInput(str(error), findings) from None
-    print(table(rows, chosen.name), flush=True)
-    warnings = [*quiet_warnings(others), *honest_warnings(rows, chosen, honest)]
+    print(table(rows, task, chosen.name), flush=True)
+    warnings = [*quiet_warnings(others), *honest_warnings(task, rows, chosen, honest)]
     for warning in warnings:
         print(f"benchmark: warning: {warning}", flush=True)
     answers = next(each.test for each in found if each.contender.name == chosen.name)
     metrics = summary(rows[0], chosen, honest, params.price_per_hour)
-    confidence = right_and_wrong(test.labels, answers)
-    write_release(chosen, metrics["release"], findings["environment"], confidence)
-    write_json(REPORTS / "metrics.json", metrics)
-    pairs = zip(test.labels, labels_of(answers), strict=True)
-    write_csv("confusion", ("actual", "predicted"), pairs)
     night = cost_of_a_night(REPORTS, STAGES_BEFORE, params.price_per_hour)
+    ship(task, chosen, metrics, findings["environment"], test, answers)
     return findings | {
         "metrics": flat(metrics),
         "chosen": chosen.name,
         "allowed_drop": params.allowed_drop,
         "warnings": warnings,
         "costs": costs(rows, night, params.price_per_hour),
-        **mistakes(test.texts, test.labels, answers),
+        **mistakes(task, test.texts, test.truth, answers),
     }
+
+
+class Split(NamedTuple):
+    """A split as a task sees it."""
+
+    texts: list[Text]
+    truth: list[str]
+
+    @classmethod
+    def read(cls, name: str, task: Task) -> Split:
+        """`train`, `validation` or `test` of the dataset."""
+        examples = read_examples(name)
+        return cls(examples.texts, task.truths(examples.labels, examples.tasks))
 
 
 def find_contenders(threads: int) -> list[Contender]:
@@ -95,18 +105,23 @@ def find_contenders(threads: int) -> list[Contender]:
     folders = sorted(path.parent for path in VARIANTS.glob(f"*/{MODEL}"))
     if not folders:
         raise BadInput(f"{VARIANTS} holds no variant: run export first")
-    baseline = Contender(BASELINE, "pipeline", FINETUNED, threads)
+    card = Release.read(folders[0])
+    baseline = Contender.baseline(FINETUNED, threads, card.answers, card.stride)
     return [baseline, *(Contender(each.name, "release", each, threads) for each in folders)]
 
 
 def make_rows(
-    found: Sequence[Measurement], validation: Sequence[str], test: Sequence[str], seed: int
+    task: Task,
+    found: Sequence[Measurement],
+    validation: Sequence[str],
+    test: Sequence[str],
+    seed: int,
 ) -> list[Row]:
     """A row a contender, in their order; the first is what the others are held against."""
     baseline = found[0]
 
     def scored(truth: Sequence[str], answers: list[Answer], reference: list[Answer]) -> Score:
-        return score(truth, labels_of(answers), labels_of(reference), seed)
+        return score(task, truth, answers, reference, seed)
 
     rows = []
     for each in found:
@@ -129,38 +144,41 @@ def make_rows(
     return rows
 
 
-def honest_rows(train: Examples, validation: Examples, test: Examples, seed: int) -> Honest:
-    """What can be had without a transformer: scores by name and split."""
-    material = (train.texts, train.labels), (validation.texts, validation.labels), test.texts
-    usual = majority(train.labels, max(len(validation), len(test)))
-    linear = tfidf(*material)
-    found = {
-        MAJORITY: (usual[: len(validation)], usual[: len(test)]),
-        TFIDF: linear,
-    }
-    return {
-        name: {
-            "validation": score(validation.labels, first, first, seed),
-            "test": score(test.labels, second, second, seed),
-        }
-        for name, (first, second) in found.items()
-    }
+def ship(
+    task: Task,
+    chosen: Row,
+    metrics: dict[str, dict[str, Any]],
+    environment: dict[str, Any],
+    test: Split,
+    answers: Sequence[Answer],
+) -> None:
+    """Make the chosen variant the release, and write down what it is like."""
+    facts = {**metrics["release"], "metric": task.metric, "figure": round(chosen.test.figure, 4)}
+    pairs: list[tuple[str, str]] = []
+    profile: dict[str, Any] = {}
+    if task.classes:
+        told = [(task.label_of(answer), answer.score) for answer in answers]
+        pairs = [(one, label) for one, (label, _) in zip(test.truth, told, strict=True)]
+        profile = {"answers": right_and_wrong(test.truth, told)}
+    write_release(chosen, facts, environment, profile)
+    write_json(REPORTS / "metrics.json", metrics)
+    write_csv("confusion", ("actual", "predicted"), pairs)
 
 
 def write_release(
     chosen: Row,
     facts: dict[str, Any],
     environment: dict[str, Any],
-    confidence: dict[str, list[int]],
+    profile: dict[str, Any],
 ) -> None:
     """The chosen variant with the measured facts on its card; published, it gets a version.
 
-    Beside it the data's profile, which later nights are held against, with how often the variant
-    is right on the test split by how sure it is.
+    Beside it the data's profile, which later nights are held against, and what `profile` adds to
+    it: of exclusive classes how often the variant is right on the test split by how sure it is.
     """
     with whole(RELEASE) as draft:
         shutil.copytree(VARIANTS / chosen.name, draft)
-        write_json(draft / PROFILE, {**read_json(DATA_PROFILE), "answers": confidence})
+        write_json(draft / PROFILE, {**read_json(DATA_PROFILE), **profile})
         facts = {**facts, "variant": chosen.name, "environment": environment}
         replace(Release.read(draft), facts=facts, version=None).write(draft)
     print(f"benchmark: {chosen.name} is the release, in {RELEASE}", flush=True)

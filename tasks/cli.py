@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,7 +15,9 @@ from tasks.handover import commands as handover
 from tasks.handover.workspace import write_config
 from tasks.registry import commands as registry
 from tasks.stage.console import command
+from tasks.stage.errors import BadInput
 from tasks.store.store import VARIABLE, open_store
+from tasks.tuning import commands as tuning
 
 app = typer.Typer(
     help="From labelled text to a small, fast, proven model.",
@@ -27,6 +29,7 @@ app = typer.Typer(
 app.add_typer(handover.app)
 app.add_typer(registry.app)
 app.add_typer(expectations.app)
+app.add_typer(tuning.app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 RELEASE = Path("models/release")
@@ -104,7 +107,10 @@ def predict(
     release: Annotated[str, typer.Option(help="A release folder or its s3:// URI.")] = str(RELEASE),
     as_json: Json = False,
 ) -> None:
-    """Classify texts with a release, on ONNX Runtime alone."""
+    """Say what a release answers to texts, on ONNX Runtime alone.
+
+    A release for pairs of texts takes both on a line, a tab between them.
+    """
     from tasks.inference import Predictor
 
     if texts and file:
@@ -112,18 +118,32 @@ def predict(
     lines = texts or [line.rstrip("\r\n") for line in (file or sys.stdin)]
     with command():
         predictor = Predictor.load(release)
-        for text, found in zip(lines, predictor(lines), strict=True):
+        inputs = [_pair(line) for line in lines] if predictor.release.pairs else lines
+        for text, found in zip(lines, predictor(inputs), strict=True):
             if as_json:
-                scores = found.scores or {}
-                record = {"text": text, "label": found.label, "score": found.score}
-                print(json.dumps({**record, "scores": scores}, ensure_ascii=False))
+                print(json.dumps({"text": text, **_record(found)}, ensure_ascii=False))
             else:
-                print(f"{found.label}\t{found.score:.4f}\t{text}")
+                print(predictor.task.shown(found, text))
+
+
+def _pair(line: str) -> tuple[str, str]:
+    first, tab, second = line.partition("\t")
+    if not tab:
+        raise BadInput(f"{line[:40]!r}: this release takes two texts, a tab between them")
+    return first, second
+
+
+def _record(answer: Any) -> dict[str, Any]:
+    """A Prediction as JSON; of several tasks, each one's by its name."""
+    if isinstance(answer, dict):
+        return {"answers": {name: each.record() for name, each in answer.items()}}
+    found: dict[str, Any] = answer.record()
+    return found
 
 
 @app.command()
 def sample(
-    name: Annotated[str, typer.Argument(help="reviews or newsgroups")],
+    name: Annotated[str, typer.Argument(help="reviews, ratings, newsgroups …; docs/tasks.md.")],
     target: Annotated[Path, typer.Argument(help="The CSV file to write.")],
     rows: Annotated[int | None, typer.Option(min=1, help="How many; none means all.")] = None,
 ) -> None:

@@ -2,7 +2,8 @@
 
 Every model becomes an fp32 graph with the fusions that measure fastest on this machine, and an
 int8 one; each variant is run against PyTorch on real validation text through the very `Predictor`
-that will serve it. One that disagrees beyond its limit fails the stage instead of shipping.
+that will serve it. One that disagrees beyond its limit fails the stage instead of shipping. Several
+tasks over one encoder are one graph, with an output for each.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import torch
 
 from tasks.data.dataset import Text, read_examples, read_mask
 from tasks.inference.agreement import Agreement, compare
+from tasks.inference.exits import as_graph
 from tasks.inference.fusion import FUSIONS, fuse, latencies
 from tasks.inference.onnx_export import export_onnx, input_names
 from tasks.inference.predictor import Predictor
@@ -27,7 +29,12 @@ from tasks.stage.errors import BadInput
 from tasks.stage.outputs import STATE, read_json, remove, whole
 from tasks.stage.run import run_stage
 from tasks.training.batches import encode
-from tasks.training.classifier import load_finetuned, load_tokenizer
+from tasks.training.classifier import (
+    load_finetuned,
+    load_tokenizer,
+    stride_of_model,
+    task_of_model,
+)
 from tasks.training.plan import make_plan
 from tasks.training.scoring import Logits, predict
 
@@ -68,7 +75,7 @@ def export(params: Export) -> dict[str, Any]:
                     fusions[precision] = model.time_fusions(precision)
                 folder = draft / f"{level}-{precision}"
                 model.write(folder, precision, _fastest(fusions[precision]))
-                agreement = compare(reference, Predictor.load(folder).logits(texts))
+                agreement = model.compare(reference, Predictor.load(folder))
                 found.append({"variant": folder.name, "level": level, "precision": precision,
                               "megabytes": (folder / MODEL).stat().st_size / 1e6,
                               **asdict(agreement)})  # fmt: skip
@@ -86,15 +93,29 @@ class _Model:
         self.level, self.work, self.params, self.texts = level, work, params, texts
         self.tokenizer = load_tokenizer(source)
         self.model: Any = load_finetuned(source, "eager")
+        self.task = task_of_model(self.model)
+        self.stride = stride_of_model(self.model)
         self.names = input_names(self.tokenizer, self.model)
         self.plain = work / f"{level}.onnx"
-        export_onnx(self.model, self.names, self.plain, params.opset)
+        export_onnx(self.model, self.names, self.plain, params.opset, self.task.exits)
 
     def answer(self) -> Logits:
-        """PyTorch's logits, fp32 [texts, classes]."""
+        """PyTorch's logits, fp32, as `Predictor.logits` gives them."""
         length = self.tokenizer.model_max_length
-        encoded = encode(self.tokenizer, self.texts, [0] * len(self.texts), length)
-        return predict(self.model, encoded, make_plan(_Reference(self.params.threads), length))
+        encoded = encode(self.tokenizer, self.texts, None, self.task, length, self.stride)
+        found = predict(self.model, encoded, make_plan(_Reference(self.params.threads), length))
+        if not self.task.per_token:
+            return found
+        return as_graph(found, self.task.exits, encoded.offsets)
+
+    def compare(self, reference: Logits, predictor: Predictor) -> Agreement:
+        """How far a variant answers as PyTorch does."""
+        return compare(
+            self.task,
+            reference,
+            predictor.logits(self.texts),
+            lambda logits: predictor.meaning(self.texts, logits),
+        )
 
     def time_fusions(self, precision: str) -> dict[str, float]:
         """Median latency in ms of each fusion at one text at a time; one entry when pinned."""
@@ -122,19 +143,21 @@ class _Model:
         else:
             shutil.copyfile(fused, folder / MODEL)
         self.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER))
+        pad = getattr(config, "pad_token_id", None)
         Release(
-            labels=tuple(config.id2label[i] for i in range(config.num_labels)),
+            labels=self.task.labels,
             max_length=self.tokenizer.model_max_length,
             inputs=tuple(self.names),
             precision=precision,
             level=self.level,
-            pad_id=self.tokenizer.pad_token_id or 0,
-            pad_side=self.tokenizer.padding_side,
+            pad_id=(self.tokenizer.pad_token_id or 0) if pad is None else pad,
+            pad_side="right",  # as in training, whatever the tokenizer prefers
             pairs=isinstance(self.texts[0], tuple),
             mask=read_mask("validation"),
+            stride=self.stride if self.task.per_token else 0,
             session=Session(threads=self.params.threads),
             params={"fusion": fusion, "opset": self.params.opset},
-        ).write(folder)
+        ).answering(self.task).write(folder)
 
 
 def _fastest(times: dict[str, float]) -> str:
@@ -145,7 +168,7 @@ def _judge(
     variant: str, precision: str, agreement: Agreement, params: Export, found: list[dict[str, Any]]
 ) -> None:
     print(
-        f"export: {variant}: {100 * agreement.same_labels:.2f} % equal labels, largest logit "
+        f"export: {variant}: {100 * agreement.same_labels:.2f} % equal answers, largest logit "
         f"difference {agreement.largest_difference:.2g}",
         flush=True,
     )
@@ -157,7 +180,7 @@ def _judge(
         )
     elif agreement.same_labels < params.min_agreement:
         reason = (
-            f"it agrees with PyTorch on the label of {100 * agreement.same_labels:.2f} % of "
+            f"it agrees with PyTorch on {100 * agreement.same_labels:.2f} % of the answers to "
             f"{agreement.texts} texts; export.min_agreement is {100 * params.min_agreement:g} %"
         )
     if reason:

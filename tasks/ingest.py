@@ -23,8 +23,10 @@ from tasks.sources.fetch import fetch_all
 from tasks.sources.partitions import partition_date
 from tasks.sources.resolve import resolve
 from tasks.sources.source import Pinned
+from tasks.stage.errors import BadInput
 from tasks.stage.outputs import STATE, read_json, sha256, write_json
 from tasks.stage.run import run_stage
+from tasks.task import KINDS
 
 SNAPSHOT = Path("data/snapshot.json")
 UNLABELLED_TEXTS = Path("data/unlabelled.parquet")
@@ -44,7 +46,7 @@ def ingest(section: Ingest) -> dict[str, Any]:
         wanted = [file for file in files if file.role != "unlabelled"]
         labelled = parsed(wanted, reading(section), Path(scratch))
         check_quarantine(labelled, section.max_quarantine)
-        rows = index(labelled, bool(section.mask), section.split is not None)
+        rows = index(labelled, section.tasks, bool(section.mask), section.split is not None)
         found = split(rows, section)
         check_learnable(labelled, rows, found, section)
         others = [file for file in files if file.role == "unlabelled"]
@@ -68,19 +70,33 @@ def pinned_files() -> list[DataFile]:
 
 
 def reading(section: Ingest, labelled: bool = True) -> Reading:
-    """Which columns to read, of labelled sources or of unlabelled ones."""
+    """Which columns to read, of labelled sources or of unlabelled ones.
+
+    Raises BadInput for a pair of texts where a task takes one.
+    """
     text = (section.text,) if isinstance(section.text, str) else section.text
     column = section.split if labelled and isinstance(section.split, str) else None
     label = section.label if labelled else None
-    rules = tuple(row_rules())
-    return Reading(text, label, column, section.max_characters, tuple(section.mask), rules)
+    task = section.task_column if labelled and len(section.tasks) > 1 else None
+    for kind in section.tasks.values():
+        if len(text) > 1 and not KINDS[kind].pairs:
+            raise BadInput(f"ingest.text: got {list(text)}; {kind} takes one column")
+    rules, mask = tuple(row_rules()), tuple(section.mask)
+    return Reading(text, label, column, section.max_characters, mask, rules, section.tasks, task)
 
 
 def split(rows: Index, section: Ingest) -> Assignment:
     """What becomes of every row."""
     shares = (section.salt, section.validation, section.test)
+    texts = rows.texts if len(section.tasks) > 1 else None
     return assign(
-        rows.same, rows.labels, rows.given, *shares, digests=rows.digests, starts=rows.starts
+        rows.same,
+        rows.labels,
+        rows.given,
+        *shares,
+        digests=rows.digests,
+        texts=texts,
+        starts=rows.starts,
     )
 
 
@@ -88,19 +104,20 @@ def write(
     labelled: list[Part], rows: Index, found: Assignment, extra: list[Part], section: Ingest
 ) -> dict[str, Any]:
     """All outputs, those without rows too, so that who reads them need not ask; the findings."""
-    more = index(extra, bool(section.mask))
+    more = index(extra, section.tasks, bool(section.mask))
     starts = np.concatenate([rows.starts[:-1], len(rows) + more.starts])
-    fates = assign_unlabelled(more.same, rows.same, starts)
+    fates = assign_unlabelled(more.texts, rows.texts, starts)
     examples = {CODES[name]: split_path(name, FOLDER) for name in SPLITS}
     unlabelled = {UNLABELLED: UNLABELLED_TEXTS}
     own = own_ids_stand(rows.ids[np.isin(found.fate, [*examples])])
     own_extra = own_ids_stand(more.ids[fates == UNLABELLED])
-    mask = section.mask
+    mask, tasks = section.mask, section.tasks
     with row_groups(QUARANTINE, QUARANTINE_SCHEMA) as aside:
-        sent = send(labelled, found.fate, examples, aside, own, mask, shown_rows(found))
-        send(extra, fates, unlabelled, aside, own_extra, mask)
+        wanted = shown_rows(rows, found)
+        sent = send(labelled, found.fate, examples, aside, own, mask, tasks, wanted)
+        send(extra, fates, unlabelled, aside, own_extra, mask, tasks)
     files = [*file_accounts(labelled, found.fate), *file_accounts(extra, fates)]
-    account = intake([*labelled, *extra], files, section.mask)
+    account = intake([*labelled, *extra], files, section.mask, section.task)
     write_json(INTAKE, account)
     return summary(labelled, extra, rows, found, sent, account)
 

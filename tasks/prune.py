@@ -3,7 +3,8 @@
 A level takes out the layers whose absence hurts least on the validation split and the FFN neurons
 worth least on the training split, and recovers by distillation from the fine-tuned model. Levels
 go on until one loses more than `prune.max_drop` points; what came before is kept. Every level is a
-plain folder: `AutoModelForSequenceClassification.from_pretrained("models/pruned/level1")`.
+plain folder: `AutoModelForSequenceClassification.from_pretrained("models/pruned/level1")`, or
+`AutoModelForTokenClassification` where the task labels tokens.
 """
 
 from __future__ import annotations
@@ -24,14 +25,18 @@ from tasks.data.dataset import read_examples, split_path
 from tasks.params.prune import Prune
 from tasks.stage.outputs import read_json, sha256, whole
 from tasks.stage.run import run_stage
+from tasks.task import Task
 from tasks.training.batches import Encoded, encode
 from tasks.training.checkpoints import FOLDER, Checkpoint, checkpoint_key, forget
-from tasks.training.classifier import load_finetuned, load_tokenizer
-from tasks.training.history import write_curves
-from tasks.training.loop import History
+from tasks.training.classifier import (
+    load_finetuned,
+    load_tokenizer,
+    stride_of_model,
+    task_of_model,
+)
+from tasks.training.history import History, write_curves
 from tasks.training.plan import Plan, make_plan
 from tasks.training.ranks import launch
-from tasks.training.scoring import predict, score
 
 FINETUNED = Path("models/finetuned")
 MODELS = Path("models/pruned")
@@ -48,7 +53,7 @@ def prune(params: Prune) -> dict[str, Any]:
 
 def _prune(plan: Plan, params: Prune, tokenizer: Any) -> dict[str, Any]:
     teacher = load_finetuned(FINETUNED, plan.attention).to(plan.device)
-    family = family_of(teacher)
+    family, task = family_of(teacher), task_of_model(teacher)
     reason = _why_not(teacher, family, params)
     if family is None or reason:
         _save([])
@@ -60,12 +65,13 @@ def _prune(plan: Plan, params: Prune, tokenizer: Any) -> dict[str, Any]:
         train, tokenizer.all_special_ids, params.augment, params.max_tokens, params.seed
     )
     print(f"prune: the fine-tuned model answers {len(train):,} texts, to teach by", flush=True)
-    objective = Distillation(ask(teacher, train, plan), params.temperature, params.hidden_weight)
+    lessons = ask(teacher, train, plan)
+    objective = Distillation(lessons, task, params.temperature, params.hidden_weight)
     material = Material(train, validation, plan)
-    reference = score(predict(teacher, validation, plan), validation.labels)["accuracy"]
+    reference = material.figure_of(teacher)
     levels, histories = _family(teacher, family, params, material, reference, objective, tokenizer)
     write_curves(CURVES, *histories, names=tuple(level.name for level in levels))
-    return _report(levels, reference, plan)
+    return _report(levels, reference, task, plan)
 
 
 def _family(
@@ -93,7 +99,7 @@ def _family(
             )
             level.kept = level.drop <= params.max_drop
             _write(done, model, tokenizer, level, history)
-        _tell(level, params)
+        _tell(level, task_of_model(teacher), params)
         levels.append(level)
         histories.append(history)
     _save([folder / level.name for level in levels if level.kept])
@@ -112,10 +118,10 @@ def _why_not(model: nn.Module, family: Family | None, params: Prune) -> str | No
 
 
 def _encoded(split: str, tokenizer: Any, model: nn.Module) -> Encoded:
-    examples = read_examples(split)
-    number: Any = model.config.label2id  # type: ignore[union-attr]
-    labels = [number[label] for label in examples.labels]
-    return encode(tokenizer, examples.texts, labels, tokenizer.model_max_length)
+    examples, task = read_examples(split), task_of_model(model)
+    truth = task.truths(examples.labels, examples.tasks)
+    length = tokenizer.model_max_length
+    return encode(tokenizer, examples.texts, truth, task, length, stride_of_model(model))
 
 
 def _key(params: Prune, plan: Plan) -> str:
@@ -150,25 +156,26 @@ def _save(levels: list[Path]) -> None:
         (draft / "family.json").write_text(json.dumps({"levels": names}) + "\n", encoding="utf-8")
 
 
-def _tell(level: Level, params: Prune) -> None:
+def _tell(level: Level, task: Task, params: Prune) -> None:
     verdict = "kept" if level.kept else f"more than prune.max_drop ({params.max_drop}): stops here"
     print(
         f"prune: {level.name}: layers {level.kept_layers} of {level.neurons} neurons, "
-        f"{100 * level.accuracy_unrecovered:.2f} % before recovery, {100 * level.accuracy:.2f} % "
-        f"after, {level.drop:.2f} points lost: {verdict}",
+        f"{task.metric} {task.told(level.figure_unrecovered)} before recovery, "
+        f"{task.told(level.figure)} after, {level.drop:.2f} points lost: {verdict}",
         flush=True,
     )
 
 
-def _report(levels: list[Level], reference: float, plan: Plan) -> dict[str, Any]:
+def _report(levels: list[Level], reference: float, task: Task, plan: Plan) -> dict[str, Any]:
     kept = [level for level in levels if level.kept]
     return {
         "metrics": {
             "levels": len(kept),
-            "finetuned_accuracy": reference,
+            f"finetuned_{task.metric}": reference,
             "smallest_layers": len(kept[-1].kept_layers) if kept else None,
             "smallest_drop": kept[-1].drop if kept else None,
         },
+        "metric": task.metric,
         "levels": [asdict(level) for level in levels],
         "passed_through": None,
         "plan": plan.describe(),

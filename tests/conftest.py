@@ -50,12 +50,14 @@ def tiny_classifier(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) 
     """The tiny model with a head of two classes, untrained, as `finetune` would save it."""
     import torch
 
+    from tasks.task.classification import Classification
     from tasks.training.classifier import load_pretrained, load_tokenizer
 
+    task = Classification(("bad", "good"))
     folder = tmp_path_factory.mktemp("model") / "classifier"
     tokenizer = load_tokenizer(tiny_model, 32)
     torch.manual_seed(1)
-    model: Any = load_pretrained(tiny_model, tokenizer, ["bad", "good"], "eager", 32, None)
+    model: Any = load_pretrained(tiny_model, tokenizer, task, "eager", 32, None)
     model.classifier.weight.data *= 50  # so that texts differ visibly in their logits
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -16,6 +16,7 @@ from tasks.inference.release import CARD, MODEL, PROFILE, Release, verify
 from tasks.params.benchmark import Benchmark
 from tasks.stage.errors import BadInput
 from tasks.stage.outputs import read_json, sha256, write_json
+from tests.inference.made import KINDS, make_release
 
 TEXTS = [f"the {thing} is {word}" for thing in ("film", "plot", "cast", "tone")
          for word in ("dull", "funny", "awful", "tender")]  # fmt: skip
@@ -46,7 +47,7 @@ def test_from_variants_to_a_release(measured: Path) -> None:
     rows = {row["name"]: row for row in found["contenders"]}
     assert list(rows) == ["transformers.pipeline", "finetuned-fp32", "finetuned-int8"]
     assert rows["finetuned-fp32"]["validation"]["drop"] == 0
-    assert rows["finetuned-fp32"]["test"]["accuracy"] == found["metrics"]["finetuned_accuracy"]
+    assert rows["finetuned-fp32"]["test"]["figure"] == found["metrics"]["finetuned_accuracy"]
     assert rows["finetuned-int8"]["weights_mb"] < rows["finetuned-fp32"]["weights_mb"]
     assert rows["transformers.pipeline"]["speed"]["speedup"]["median"] == 1
     assert rows["finetuned-fp32"]["speed"]["speedup"]["median"] > 1
@@ -62,6 +63,10 @@ def check_release(found: dict[str, Any]) -> None:
     assert release.files == Release.read(chosen).files
     check_profile(found)
     assert release.facts["latency_ms"] == found["metrics"]["release_latency_ms"]
+    assert (release.facts["metric"], release.facts["figure"]) == (
+        "accuracy",
+        found["metrics"]["release_accuracy"],
+    )
     assert release.version is None
     assert sorted(path.name for path in Path("models/release").iterdir()) == sorted(
         [CARD, MODEL, PROFILE, "tokenizer.json"]
@@ -88,7 +93,7 @@ def check_evidence(found: dict[str, Any]) -> None:
     environment = found["environment"]
     assert environment["baseline"]["dtype"] == "float32"
     assert environment["baseline"]["threads"] == environment["variants"]["threads"] == 1
-    honest = {row["name"]: row["test"]["accuracy"] for row in found["honest"]}
+    honest = {row["name"]: row["test"]["figure"] for row in found["honest"]}
     assert honest == {"majority class": 0.5, "TF-IDF + logistic regression": 1.0}
     assert any("does not beat TF-IDF" in warning for warning in found["warnings"])
     wrong = round(len(TEXTS) * (1 - found["metrics"]["release_accuracy"]))
@@ -97,6 +102,39 @@ def check_evidence(found: dict[str, Any]) -> None:
     assert million["cost"] == pytest.approx(
         1e6 / found["metrics"]["release_throughput"] / 3600, rel=0.01
     )
+
+
+def test_several_tasks_entities_among_them(workspace: Path, tiny_model: Path) -> None:
+    """Untrained heads: what is true for texts is what the release says, but for one text."""
+    made = make_release(tiny_model, Path("models/onnx/finetuned-fp32"), KINDS["with entities"])
+    made.model.save_pretrained("models/finetuned")
+    made.tokenizer.save_pretrained("models/finetuned")
+    members = made.task.members()
+    for split in ("train", "validation", "test"):
+        columns: dict[str, list[Any]] = {name: [None] * len(TEXTS) for name in SCHEMA.names}
+        columns |= {"id": TEXTS, "text": TEXTS, "task": ["mood", "names"] * (len(TEXTS) // 2)}
+        answers = Predictor.load(made.folder, 1)(TEXTS)
+        asked = zip(columns["task"], answers, strict=True)
+        columns["label"] = [members[name].label_of(answer[name]) for name, answer in asked]
+        wrong = {"bad": "good", "good": "bad"}[columns["label"][0]]
+        columns["label"][0] = wrong if split == "test" else columns["label"][0]
+        write_table(pa.table(columns, schema=SCHEMA), split_path(split))
+    write_json("data/profile.json", {"version": 1})
+
+    found = benchmark(QUICK)
+
+    assert [row["name"] for row in found["contenders"]] == ["PyTorch model", "finetuned-fp32"]
+    (baseline, release) = (row["test"] for row in found["contenders"])
+    assert baseline["heads"]["mood"]["figure"] == release["heads"]["mood"]["figure"] == 7 / 8
+    assert release["heads"]["names"]["figure"] == 1
+    assert release["figure"] == pytest.approx((7 / 8 + 1) / 2)
+    assert found["metrics"]["release_mood_accuracy"] == 7 / 8
+    (mistake,) = found["heads"]["mood"]["worst"]
+    assert (mistake["text"], mistake["truth"]) == (TEXTS[0], wrong)
+    assert found["heads"]["names"]["confusion"] is found["confusion"] is None
+    assert [row["key"] for row in found["honest"]] == ["constant", "simple"]
+    assert Path("reports/plots/confusion.csv").read_text().split() == ["actual,predicted"]
+    assert "answers" not in read_json(Path("models/release") / PROFILE)
 
 
 def test_without_variants_it_says_what_to_run(measured: Path) -> None:

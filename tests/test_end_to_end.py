@@ -151,10 +151,11 @@ def test_metrics_plots_and_params_are_dvcs(finished: tuple[Path, str]) -> None:
     assert 0 <= numbers["finetuned"]["accuracy"] <= 1
     run(folder, "-m", "dvc", "plots", "show", "--out", "plots")
     page = (folder / "plots/index.html").read_text()
-    for title in ("Fine-tuning", "Speed against accuracy", "Confusion"):
+    for title in ("Fine-tuning", "Speed against quality", "Confusion"):
         assert title in page
 
 
+@pytest.mark.slow
 def test_growing_data_runs_everything_and_moves_nobody(finished: tuple[Path, str]) -> None:
     folder, _ = finished
     before = sides(folder)
@@ -276,6 +277,7 @@ def test_killed_in_the_middle_it_resumes_and_ends_the_same_bit_for_bit(
     assert not checkpoint_saved(folder)
 
 
+@pytest.mark.slow
 def test_two_processes_lose_as_one_does_at_the_first_steps(tmp_path: Path, validated: Path) -> None:
     places = [tmp_path / "one", tmp_path / "two"]
     for count, place in enumerate(places, start=1):

@@ -16,8 +16,9 @@ from tasks.judging.contest import Rival
 from tasks.params.gate import Gate
 from tasks.stage.errors import BadInput
 from tasks.stage.outputs import read_json
+from tasks.task.regression import Regression
 from tests.judging.made import OPINIONS, Weights, word_release
-from tests.made import opinions
+from tests.made import BAD, GOOD, opinions
 
 QUICK = Gate(rounds=2, texts=5, threads=1, max_slowdown=None)  # 50 µs a text: only noise
 CANDIDATE = Path("models/release")
@@ -31,10 +32,11 @@ def dataset(workspace: Path) -> None:
     write_dataset(opinions())
 
 
-def write_dataset(rows: list[tuple[str, str]]) -> None:
+def write_dataset(rows: list[tuple[str, str]], task: str = "classification") -> None:
     columns: dict[str, list[Any]] = {name: [None] * len(rows) for name in SCHEMA.names}
     columns["id"] = [str(at) for at in range(len(rows))]
     columns["text"], columns["label"] = map(list, zip(*rows, strict=True))
+    columns["task"] = [task] * len(rows)
     columns["source"] = [f"date=2026-11-0{at % 9 + 1}/{'ab'[at % 4 // 2]}.csv"
                          for at in range(len(rows))]  # fmt: skip
     write_table(pa.table(columns, schema=SCHEMA), TEST)
@@ -46,7 +48,7 @@ def forgetting(*words: str) -> Weights:
 
 
 def rival(version: str, folder: Path) -> Rival:
-    return Rival(version, folder, Release.read(folder).digest, accuracy=0.9)
+    return Rival(version, folder, Release.read(folder).digest, figure=0.9)
 
 
 def production(weights: Weights = OPINIONS, version: str = "v1.0.0") -> Rival:
@@ -68,7 +70,7 @@ def test_the_first_release_is_judged_alone_and_that_is_recorded(
     assert (report["status"], report["verdict"], report["reasons"]) == ("ok", "blessed", [])
     assert report["waived"] == CHANGES
     assert report["champion"] is report["best"] is report["change"] is None
-    assert report["candidate"]["accuracy"] == report["metrics"]["accuracy"] == 1
+    assert report["candidate"]["figure"] == report["metrics"]["accuracy"] == 1
     print_verdict(report)
     told = capsys.readouterr().out
     assert "gate: blessed" in told
@@ -91,8 +93,8 @@ def test_a_model_that_forgot_words_is_refused_with_every_reason() -> None:
     assert "class good: it loses 25 points against v1.0.0 on 320 test texts" in of_slices[0]
     assert {each["kind"] for each in report["slices"]} == {"class", "length", "source"}
     assert report["waived"] == []
-    assert report["champion"]["accuracy"] == 1
-    assert report["champion"]["recorded_accuracy"] == 0.9
+    assert report["champion"]["figure"] == 1
+    assert report["champion"]["recorded_figure"] == 0.9
     low, high = report["change"]["drop_interval"]
     assert low < 12.5 < high
     assert read_json(REPORT)["reasons"] == report["reasons"]
@@ -227,6 +229,69 @@ def test_new_labels_need_a_new_major_version() -> None:
     assert (new["verdict"], new["waived"]) == ("blessed", ["labels"])
 
 
+RATED = {word: (float(at),) for at, word in enumerate([*BAD, *GOOD])}
+"""What each of the opinions' words is worth."""
+
+
+def write_ratings() -> Regression:
+    """The opinions as ratings: what their one word is worth."""
+    rows = [(text, repr(RATED[next(word for word in text.split() if word in RATED)][0]))
+            for text, _ in opinions()]  # fmt: skip
+    write_dataset(rows, "regression")
+    return Regression.of([label for _, label in rows])
+
+
+def test_ratings_out_of_order_are_refused() -> None:
+    task = write_ratings()
+    z = {word: ((value - task.mean) / task.deviation,) for word, (value,) in RATED.items()}
+    champion = rival("v1.0.0", word_release(Path("v1.0.0"), z, task=task))
+    word_release(CANDIDATE, {**z, "superb": z["dull"]}, task=task)
+
+    report = gate(QUICK, CANDIDATE, champion, None, None)
+
+    assert (report["verdict"], report["metric"]) == ("refused", "spearman")
+    assert report["champion"]["figure"] == pytest.approx(1)
+    change = report["change"]
+    assert (change["lost"], change["test"]) == (None, "paired bootstrap")
+    assert change["p_value"] == pytest.approx(1 / 1001)
+    low, high = change["drop_interval"]
+    assert 0 < low < change["drop"] < high
+    assert report["metrics"]["champion_spearman"] == pytest.approx(1)
+    assert report["reasons"][0].startswith("it loses ")
+    assert " points against v1.0.0 on 640 test texts (1.000 → 0." in report["reasons"][0]
+    assert {each["kind"] for each in report["slices"]} == {"length", "source"}
+
+
+def test_the_same_ratings_are_blessed() -> None:
+    task = write_ratings()
+    z = {word: ((value - task.mean) / task.deviation,) for word, (value,) in RATED.items()}
+    champion = rival("v1.0.0", word_release(Path("v1.0.0"), z, task=task))
+    word_release(CANDIDATE, {word: (value + 0.001,) for word, (value,) in z.items()}, task=task)
+
+    report = gate(QUICK, CANDIDATE, champion, None, None)
+
+    assert (report["verdict"], report["reasons"]) == ("blessed", [])
+
+
+def test_production_with_another_task_is_told_and_asked_nothing() -> None:
+    task = write_ratings()
+    word_release(CANDIDATE, RATED, task=task)
+
+    report = gate(QUICK, CANDIDATE, production(), None, None, major=1)
+
+    (reason,) = report["reasons"]
+    assert reason.startswith("its task is regression, that of v1.0.0 is classification: raise")
+    assert (report["change"], report["champion"].get("figure")) == (None, None)
+
+
+def test_a_test_split_of_another_task_is_an_error_that_names_both() -> None:
+    word_release(CANDIDATE)
+    write_ratings()
+    told = "the test split is of the task regression, the candidate of classification"
+    with pytest.raises(BadInput, match=told):
+        gate(QUICK, CANDIDATE, None, None, None)
+
+
 def test_a_transformer_whose_labels_are_mixed_up_is_refused(tiny_release: Path) -> None:
     """The fixture's model has learnt nothing: what it says is taken for the truth."""
     from tasks.inference import Predictor
@@ -241,8 +306,8 @@ def test_a_transformer_whose_labels_are_mixed_up_is_refused(tiny_release: Path) 
     report = gate(QUICK, CANDIDATE, rival("v1.0.0", tiny_release), None, None)
 
     assert report["verdict"] == "refused"
-    assert report["champion"]["accuracy"] == 1
-    assert report["candidate"]["accuracy"] == 0
+    assert report["champion"]["figure"] == 1
+    assert report["candidate"]["figure"] == 0
     assert check(report, "golden requests")["ok"]
     assert check(report, "labels")["ok"], "the set is the same: only the truth tells them apart"
 

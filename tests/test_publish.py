@@ -55,7 +55,7 @@ def test_a_version_carries_the_evidence_of_its_workspace(store: Store, finished:
     assert (found["tag"], found["commit"], found["pushed"]) == ("mood@v3.0.0", None, False)
     assert "not a git repository" in said[0]
     manifest = need_manifest(store, "mood", "v3.0.0")
-    assert (manifest.run, manifest.revision, manifest.accuracy) == ("night-1", "abc", 0.8)
+    assert (manifest.run, manifest.revision, manifest.figure) == ("night-1", "abc", 0.8)
     assert manifest.data == {"data/snapshot.json": "12", "data/dataset/test.parquet": "34"}
     assert manifest.lock == LOCK
     assert manifest.params["snapshot"] == {"data_date": "2026-01-31"}

@@ -74,7 +74,7 @@ class Outcome:
     night: Night
     verdict: str
     version: str | None
-    accuracy: float | None
+    figure: float | None
     reason: str
     seconds: float
     page: Path
@@ -166,18 +166,18 @@ def live_through(number: int, night: Night) -> Outcome:
         night=night,
         verdict=found.get("verdict") or found["status"],
         version=found.get("version"),
-        accuracy=accuracy(folder / "gate.json"),
+        figure=figure(folder / "gate.json"),
         reason=reasons[0].splitlines()[0] if reasons else "",
         seconds=time.monotonic() - started,
         page=folder / "index.html",
     )
 
 
-def accuracy(gate: Path) -> float | None:
+def figure(gate: Path) -> float | None:
     """The candidate's on that night's test split, 0 to 1, if the gate came to score it."""
     if not gate.is_file():
         return None
-    found: float | None = json.loads(gate.read_text(encoding="utf-8"))["candidate"].get("accuracy")
+    found: float | None = json.loads(gate.read_text(encoding="utf-8"))["candidate"].get("figure")
     return found
 
 
@@ -199,7 +199,7 @@ def show(outcomes: list[Outcome]) -> None:
     for each in outcomes:
         right = each.verdict == each.night.expected
         verdict = each.verdict if right else f"{each.verdict}, not {each.night.expected}"
-        test = "" if each.accuracy is None else f"{100 * each.accuracy:.1f} %"
+        test = "" if each.figure is None else f"{100 * each.figure:.1f} %"
         table.add_row(
             str(each.number), each.night.story, verdict, each.version or "", test,
             f"{each.seconds:.0f} s",

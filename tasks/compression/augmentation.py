@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +21,8 @@ def augmented(
     encoded: Encoded, special: Collection[int], copies: int, most: int, seed: int
 ) -> Encoded:
     """`encoded` followed by `copies` altered versions of each of its texts, labels as they were.
+
+    Where tokens are labelled each label goes with its token.
 
     Half of them begin as the text does and end as another one, half have lost some tokens (after
     Tang et al. 2019, who show how much a small student gains from texts that only the teacher has
@@ -43,8 +44,7 @@ def augmented(
         room = most - sum(len(part.ids) for part in parts)
         chosen = _fitting([len(row) for row in rows], room, random)
         if len(chosen):
-            labelled = replace(encoded, labels=encoded.labels[chosen])
-            parts.append(labelled.taking([rows[at] for at in chosen]))
+            parts.append(encoded.taking([rows[at] for at in chosen], chosen))
     return join(parts)
 
 

@@ -13,9 +13,10 @@ from torch import nn
 from tasks.compression.families import Family
 from tasks.compression.surgery import Neurons, without
 from tasks.training.batches import Encoded
-from tasks.training.classifier import cross_entropy
+from tasks.training.classifier import task_of_model
+from tasks.training.objective import TaskLoss
 from tasks.training.plan import Plan
-from tasks.training.scoring import Logits, predict
+from tasks.training.scoring import divergence, predict, score
 from tasks.training.steps import to_device
 
 
@@ -25,8 +26,9 @@ class Damage:
 
     removed: tuple[int, ...]
     divergence: float
-    """Mean KL divergence (nats) of the class probabilities from those of the whole model."""
-    accuracy: float
+    """From the answers of the whole model, as the task measures it: of classes the mean KL
+    divergence of their probabilities (nats)."""
+    figure: float
 
 
 def layers_to_remove(
@@ -37,7 +39,7 @@ def layers_to_remove(
     Greedy: each candidate is skipped together with those chosen before it, since what a layer is
     worth depends on which others are there (Sajjad et al. 2023 compare such criteria).
     """
-    reference = predict(model, probe, plan)
+    task, reference = task_of_model(model), predict(model, probe, plan)
     removed: list[int] = []
     measured: list[Damage] = []
     for _ in range(count):
@@ -47,18 +49,12 @@ def layers_to_remove(
             trial = tuple(sorted([*removed, candidate]))
             with without(model, family, trial):
                 logits = predict(model, probe, plan)
-            accuracy = float((logits.argmax(1) == probe.labels).mean())
-            found.append(Damage(trial, divergence(reference, logits), accuracy))
+            figure = score(task, logits, probe)["figure"]
+            found.append(Damage(trial, divergence(task, reference, logits, probe), figure))
         best = min(range(len(found)), key=lambda i: found[i].divergence)
         removed.append(candidates[best])
         measured.extend(found)
     return sorted(removed), measured
-
-
-def divergence(reference: Logits, logits: Logits) -> float:
-    """Mean KL(reference || logits) over texts, both [texts, classes], in nats."""
-    p, q = (torch.from_numpy(x).log_softmax(-1) for x in (reference, logits))
-    return float(nn.functional.kl_div(q, p, log_target=True, reduction="batchmean"))
 
 
 def neurons_to_keep(
@@ -76,6 +72,7 @@ def neurons_to_keep(
 def _fisher(
     model: nn.Module, family: Family, probe: Encoded, plan: Plan, batch: int
 ) -> list[npt.NDArray[np.float64]]:
+    objective = TaskLoss(task_of_model(model))
     downs = [family.feed_forward(layer)[1] for layer in family.layers_of(model)]
     worth = [torch.zeros(down.in_features, dtype=torch.float64) for down in downs]
     masks: dict[int, torch.Tensor] = {}
@@ -98,7 +95,7 @@ def _fisher(
         for rows in _in_order(len(probe), batch):
             inputs = to_device(probe.collate(rows), plan)
             with plan.autocast():
-                loss = cross_entropy(model, inputs, rows)
+                loss = objective(model, inputs, rows)
             gradients = torch.autograd.grad(loss, [masks[i] for i in range(len(downs))])
             for total, gradient in zip(worth, gradients, strict=True):
                 total += gradient.double().pow(2).sum((0, 1)).cpu()

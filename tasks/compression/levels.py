@@ -15,13 +15,15 @@ from tasks.compression.surgery import cut
 from tasks.stage.errors import BadInput
 from tasks.training.batches import Encoded
 from tasks.training.checkpoints import Checkpoint
-from tasks.training.loop import History, fit
+from tasks.training.classifier import task_of_model
+from tasks.training.history import History
+from tasks.training.loop import fit
 from tasks.training.plan import Plan
 from tasks.training.scoring import predict, score
 
 COMEBACK = 4.0
-"""Points of accuracy that no level has been seen to gain in the second half of its recovery (the
-most was 3.6): one further off than that at half time is given up."""
+"""Points of the figure that no level has been seen to gain in the second half of its recovery (the
+most was 3.6, of accuracy): one further off than that at half time is given up."""
 
 
 class Cut(Protocol):
@@ -62,6 +64,11 @@ class Material:
     validation: Encoded
     plan: Plan
 
+    def figure_of(self, model: nn.Module) -> float:
+        """How good a model is on validation, by the figure of its task."""
+        logits = predict(model, self.validation, self.plan)
+        return score(task_of_model(model), logits, self.validation)["figure"]
+
 
 @dataclass
 class Level:
@@ -73,11 +80,12 @@ class Level:
     removed_layers: list[int] = field(default_factory=list)
     removed_neurons: int = 0
     measured: list[dict[str, Any]] = field(default_factory=list)
-    """Each candidate of the choice: layers skipped, divergence (nats), accuracy (0 to 1)."""
-    accuracy_unrecovered: float = 0.0
-    accuracy: float = 0.0
+    """Each candidate of the choice: layers skipped, divergence, figure (at most 1)."""
+    figure_unrecovered: float = 0.0
+    figure: float = 0.0
+    """The task's, on validation, at most 1."""
     drop: float = 0.0
-    """Points of validation accuracy lost against the fine-tuned model."""
+    """Points of it lost against the fine-tuned model."""
     kept: bool = True
 
 
@@ -118,7 +126,7 @@ def smaller(
         removed_neurons=above.neurons - neurons,
         measured=[_named(damage, above) for damage in measured],
     )
-    level.accuracy_unrecovered = _accuracy(student, material)
+    level.figure_unrecovered = material.figure_of(student)
     return student, level
 
 
@@ -126,7 +134,7 @@ def recover(
     student: nn.Module, level: Level, reference: float, material: Material,
     recovery: Recovery, objective: Distillation, checkpoint: Checkpoint, max_drop: float,
 ) -> History:  # fmt: skip
-    """Distil in place; fills in the level's accuracy and its drop below `reference` (0 to 1).
+    """Distil in place; fills in the level's figure and its drop below `reference` (at most 1).
 
     The embeddings stay as they are: the teacher's fit the student, and training them on a few
     thousand texts costs an eighth of the time and does harm.
@@ -144,8 +152,8 @@ def recover(
         title=f"prune {level.name} ({len(level.kept_layers)} layers)",
         hopeless_below=reference - (max_drop + COMEBACK) / 100,
     )
-    level.accuracy = history.evaluations[history.best]["accuracy"]
-    level.drop = 100 * (reference - level.accuracy)
+    level.figure = history.evaluations[history.best]["figure"]
+    level.drop = 100 * (reference - level.figure)
     return history
 
 
@@ -169,8 +177,3 @@ def _given(keep: Sequence[int], above: Level) -> list[int]:
 def _named(damage: Damage, above: Level) -> dict[str, Any]:
     layers = [above.kept_layers[i] for i in damage.removed]
     return {**asdict(damage), "removed": layers}
-
-
-def _accuracy(model: nn.Module, material: Material) -> float:
-    logits = predict(model, material.validation, material.plan)
-    return score(logits, material.validation.labels)["accuracy"]

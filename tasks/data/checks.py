@@ -10,10 +10,12 @@ import numpy as np
 from tasks.data.alike import check_alike
 from tasks.data.dataset import SPLITS
 from tasks.data.index import Index
+from tasks.data.label_codes import SAYS_NOTHING
 from tasks.data.parts import Part
 from tasks.data.splits import CODES, TRAIN, Assignment
 from tasks.params.ingest import Ingest
 from tasks.stage.errors import BadInput
+from tasks.task import KINDS
 
 EXAMPLES_A_RULE = 3
 
@@ -36,7 +38,11 @@ def check_quarantine(parts: Sequence[Part], largest_share: float) -> None:
 
 
 def check_learnable(parts: Sequence[Part], rows: Index, found: Assignment, section: Ingest) -> None:
-    """Raise BadInput when there are no rows, one class only or one in two, or an empty split."""
+    """Raise BadInput when there is nothing to learn, of a task, or an empty split.
+
+    That is no rows, one class or one value only, no class or entity in any row, or one class in
+    two spellings.
+    """
     if not len(rows):
         names = ", ".join(sorted({part.file.name for part in parts})[:3])
         read, bad = (sum(getattr(p.counts, key) for p in parts) for key in ("read", "quarantined"))
@@ -44,22 +50,55 @@ def check_learnable(parts: Sequence[Part], rows: Index, found: Assignment, secti
             f"no rows: {names} {'has' if len(parts) == 1 else 'have'} {read:,} rows, {bad:,} of "
             "them bad"
         )
-    if len(rows.names) == 1:
+    for place, task in enumerate(section.tasks):
+        _check_labels(rows, place, task, section)
+    check_alike([*rows.classes], [*rows.classes.values()], section.label)
+    for place, task in enumerate(section.tasks):
+        _check_splits(rows, found, place, task, section)
+
+
+def _check_labels(rows: Index, place: int, task: str, section: Ingest) -> None:
+    of = f" of task {task!r}" if len(section.tasks) > 1 else ""
+    own = rows.labels[rows.tasks == place]
+    if not len(own):
         raise BadInput(
-            f"one class only: {rows.names[0]!r} in all {len(rows):,} rows of column "
-            f"{section.label!r}; takes at least two"
+            f"no rows{of}: none of {len(rows):,} rows says so in {section.task_column!r}"
         )
-    check_alike(rows.names, np.bincount(rows.labels).tolist(), section.label)
-    sizes = {name: found.count(CODES[name]) for name in SPLITS}
+    poor = _poor(own, section.tasks[task], rows.names)
+    if poor:
+        where, least = "all", "; takes at least two"
+        if poor.startswith("no "):
+            where, least = "any of the", ""
+        raise BadInput(
+            f"{poor} in {where} {len(own):,} rows{of} of column {section.label!r}{least}"
+        )
+
+
+def _check_splits(rows: Index, found: Assignment, place: int, task: str, section: Ingest) -> None:
+    of = f" of task {task!r}" if len(section.tasks) > 1 else ""
+    mine = rows.tasks == place
+    sizes = {name: int((found.fate[mine] == CODES[name]).sum()) for name in SPLITS}
     for name in SPLITS:
         if not sizes[name]:
             raise BadInput(
-                f"no rows in {name} ({_listed(sizes)}, of {len(rows):,} rows; the others "
+                f"no rows{of} in {name} ({_listed(sizes)}, of {int(mine.sum()):,} rows; the others "
                 f"are repeated or contradict each other): more data, or another {_knob(section)}"
             )
-    kept = np.unique(rows.labels[found.fate == TRAIN])
-    if len(kept) < 2:
-        raise BadInput(f"one class only in train: {rows.names[kept[0]]!r}, after splitting")
+    poor = _poor(rows.labels[mine & (found.fate == TRAIN)], section.tasks[task], rows.names)
+    if poor:
+        what, _, which = poor.partition(":")
+        raise BadInput(f"{what}{of} in train{':' * bool(which)}{which}, after splitting")
+
+
+def _poor(labels: np.ndarray, kind: str, names: Sequence[str]) -> str:
+    """Why nothing can be learned from labels of these codes; empty when something can."""
+    task = KINDS[kind]
+    if task.silent:
+        return "" if (labels != SAYS_NOTHING).any() else f"no {task.unit}"
+    if (labels != labels[0]).any():
+        return ""
+    which = f": {names[labels[0]]!r}" if task.classes else ""
+    return f"one {task.unit} only{which}"
 
 
 def rules_broken(parts: Sequence[Part]) -> Counter[str]:

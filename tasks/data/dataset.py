@@ -35,6 +35,8 @@ class Examples:
     ids: list[str]
     texts: list[Text]
     labels: list[str]
+    tasks: list[str]
+    """The task's kind, of several tasks the name of each one's."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -47,11 +49,11 @@ def split_path(split: str, folder: Path = FOLDER) -> Path:
 
 def read_examples(split: str, folder: Path = FOLDER) -> Examples:
     """The examples of `train`, `validation` or `test`."""
-    columns = ["id", "text", "text_pair", "label"]
+    columns = ["id", "text", "text_pair", "label", "task"]
     table = pq.read_table(split_path(split, folder), columns=columns).to_pydict()
     pairs = zip(table["text"], table["text_pair"], strict=True)
     texts: list[Text] = [a if b is None else (a, b) for a, b in pairs]
-    return Examples(table["id"], texts, table["label"])
+    return Examples(table["id"], texts, table["label"], table["task"])
 
 
 def masked_schema(kinds: Sequence[str]) -> pa.Schema:

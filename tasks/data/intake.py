@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,9 +48,15 @@ def file_accounts(parts: Sequence[Part], fate: np.ndarray) -> list[dict[str, Any
 
 
 def intake(
-    parts: Sequence[Part], files: list[dict[str, Any]], kinds: Sequence[str]
+    parts: Sequence[Part],
+    files: list[dict[str, Any]],
+    kinds: Sequence[str],
+    task: str | Mapping[str, str] = "classification",
 ) -> dict[str, Any]:
-    """The whole account: files, rules broken, personal data masked (by kind), and the totals."""
+    """The whole account: files, rules broken, personal data masked (by kind), and the totals.
+
+    `task` is its kind, or the kind of each by name; it is left out for classification.
+    """
     rules: Counter[str] = Counter()
     masked: Counter[str] = Counter(dict.fromkeys(kinds, 0))
     for part in parts:
@@ -63,4 +69,5 @@ def intake(
         "mask": list(kinds),
         "masked": dict(sorted(masked.items())),
         "totals": {name: sum(file[name] for file in files) for name in names},
+        **({} if task == "classification" else {"task": task}),
     }

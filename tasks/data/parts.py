@@ -34,7 +34,7 @@ SECONDS_UNTIL_A_BAR = 2.0
 
 @dataclass(frozen=True)
 class Part:
-    """What one file came to: `path` holds its rows in the schema `tasks.data.parsing.PARSED`."""
+    """What one file came to: `path` holds its rows in the schema `tasks.data.parsed.PARSED`."""
 
     file: DataFile
     path: Path

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import sys
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -25,18 +26,26 @@ class RowRule(Protocol):
         ...
 
     def check(
-        self, texts: pa.Array, pairs: pa.Array | None, labels: pa.Array | None
+        self,
+        texts: pa.Array,
+        pairs: pa.Array | None,
+        labels: pa.Array | None,
+        names: Sequence[Collection[str]] | None,
     ) -> tuple[np.ndarray, list[str]]:
-        """Which rows are bad (bool, one a row), and why each of them is."""
+        """Which rows are bad (bool, one a row), and why each of them is.
+
+        `names` are the classes that each label speaks of, where that is not the label itself.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Which columns mean what; `label` and `split` are None where there are none.
+    """Which columns mean what; `label`, `split` and `task` are None where there are none.
 
     `mask` names the kinds of personal data to mask, `rules` what rows must keep beside the rules
-    of `tasks.data.rules`.
+    of `tasks.data.rules`. `tasks` has the kind of each task by its name, which the column `task`
+    says of a row where there are several; a task alone is called by its kind.
     """
 
     text: tuple[str, ...]
@@ -45,6 +54,8 @@ class Reading:
     max_characters: int
     mask: tuple[str, ...] = ()
     rules: tuple[RowRule, ...] = ()
+    tasks: Mapping[str, str] = field(default_factory=lambda: {"classification": "classification"})
+    task: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,7 @@ def parsed_key(file: DataFile, reading: Reading) -> str:
 @cache
 def _code(masked: bool, ruled: bool) -> bytes:
     """The modules that may have a say in what rows come to; what they can't change costs time."""
-    rooms = ["data", *["masking"] * masked, *["expectations"] * ruled]
+    rooms = ["data", "task", *["masking"] * masked, *["expectations"] * ruled]
     home = Path(__file__).parent.parent
     paths = [path for room in rooms for path in sorted((home / room).glob("*.py"))]
     return b"".join(path.read_bytes() for path in paths)

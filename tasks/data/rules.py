@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-SHOWN_CHARACTERS = 200
+from tasks.task.labels import SHOWN_CHARACTERS, Refused, label_text
+
+__all__ = ["SHOWN_CHARACTERS", "Refused", "check_texts", "label_text", "shown"]
+
 _INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Why a row is no example: `rule` is one of a few names, `reason` says it of this row."""
-
-    rule: str
-    reason: str
 
 
 def check_texts(values: Sequence[Any], columns: Sequence[str], longest: int) -> Refused | None:
@@ -42,29 +35,6 @@ def check_texts(values: Sequence[Any], columns: Sequence[str], longest: int) -> 
         if not (stripped[0].isalnum() or _is_visible(stripped)):
             return Refused("no text", f"column {column!r} has nothing that can be seen")
     return None
-
-
-def label_text(value: Any) -> str | Refused:
-    """A label as plain text without white space around it: 1 and 1.0 are "1"."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return Refused("no label", "the label is empty")
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and math.isinf(value):
-        return Refused("no label", f"the label is {value}")
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, int | float):
-        return str(value)
-    if not isinstance(value, str):
-        kind = type(value).__name__
-        return Refused("label is no string", f"the label is a value of type {kind}")
-    label = value.strip()
-    if not label or label.lower() == "nan":
-        return Refused("no label", f"the label is {value!r}" if value else "the label is empty")
-    if not label.isprintable():
-        return Refused("broken characters", f"the label is {label[:SHOWN_CHARACTERS]!r}")
-    return label
 
 
 def shown(value: Any) -> str | None:

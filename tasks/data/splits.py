@@ -11,8 +11,8 @@ from tasks.data.normalise import position, side
 from tasks.stage.errors import BadInput
 
 TRAIN, VALIDATION, TEST, DUPLICATE, LEAK, CONTRADICTION, REPEATED, UNLABELLED = range(8)
-"""What becomes of a row. LEAK is a duplicate that lay on two sides of given splits, REPEATED one
-of a row in an earlier file."""
+"""What becomes of a row. LEAK is a text that lay on two sides of given splits, REPEATED a row that
+an earlier file has."""
 
 CODES = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 _SPELLINGS = {
@@ -91,6 +91,7 @@ def assign(
     test: float,
     *,
     digests: Digests | None = None,
+    texts: Digests | None = None,
     starts: np.ndarray | None = None,
 ) -> Assignment:
     """What becomes of every row, from the digests of its text, its label and its given split.
@@ -99,8 +100,9 @@ def assign(
     before validation before train. The same text with different labels is dropped altogether.
     Without given splits a salted hash of the text decides, so an example never changes sides as
     data grows; given splits without validation give up that share of train by the same hash.
-    `same` tells which texts are the same; `digests`, if others are meant, are what is hashed.
-    `starts` has the first row of each file.
+    `same` tells which rows are the same; `digests`, if others are meant, are what is hashed.
+    `texts` tell which texts are the same, if several rows of different tasks may have one: it lies
+    on one side for all of them. `starts` has the first row of each file.
     """
     keeper = first_of(same)
     fate = np.zeros(len(keeper), np.int8)
@@ -116,10 +118,14 @@ def assign(
     if given is not None:
         kept = fate == TRAIN
         fate[kept] = given[kept]
+    first = None if texts is None else first_of(texts)
+    if first is not None and given is not None:
+        _leave_lower_sides(first, fate)
     if not own_validation:
         test = 0.0 if given is not None else test
         rows = np.flatnonzero(fate == TRAIN)
-        places = (position(d, salt) for d in (digests or same).each(rows))
+        hashed = rows if first is None else first[rows]
+        places = (position(d, salt) for d in (digests or same).each(hashed))
         codes = (CODES[side(place, validation, test)] for place in places)
         fate[rows] = np.fromiter(codes, np.int8, len(rows))
     return Assignment(fate, keeper)
@@ -186,3 +192,11 @@ def _prefer_held_out(
     fate[rows[ends]] = LEAK
     fate[rows[ends[last]]] = TRAIN
     keeper[rows] = rows[ends[last]][text]
+
+
+def _leave_lower_sides(first: np.ndarray, fate: np.ndarray) -> None:
+    """Make LEAK of rows whose text another task has in test, or in validation and they in train."""
+    rows = np.flatnonzero(np.isin(fate, (TRAIN, VALIDATION, TEST)))
+    highest = np.zeros(len(fate), np.int8)
+    np.maximum.at(highest, first[rows], fate[rows])
+    fate[rows[fate[rows] < highest[first[rows]]]] = LEAK

@@ -29,7 +29,7 @@ def summary(
     account: dict[str, Any],
 ) -> dict[str, Any]:
     """The findings of `ingest`: counts as metrics, the rest as lists a report can draw."""
-    labels = _label_counts(rows, found)
+    labels = _label_counts(sent)
     totals = account["totals"]
     return {
         "metrics": {
@@ -56,20 +56,19 @@ def summary(
     }
 
 
-def shown_rows(found: Assignment) -> list[int]:
-    """The rows whose texts the summary shows: some that repeat another, some that contradict."""
-    return [*_repeating(found), *_contradicting(found)]
+def shown_rows(rows: Index, found: Assignment) -> list[int]:
+    """The rows that the summary shows: some that repeat another, some that contradict."""
+    torn = _contradicting(found)
+    labelled = [row for at in torn for row in _first_of_each_label(rows, found, at)]
+    return [*_repeating(found), *torn, *labelled]
 
 
-def _label_counts(rows: Index, found: Assignment) -> list[dict[str, Any]]:
-    counts = {
-        name: np.bincount(rows.labels[found.fate == CODES[name]], minlength=len(rows.names))
-        for name in SPLITS
-    }
+def _label_counts(sent: Sent) -> list[dict[str, Any]]:
+    """How many examples of each split speak of each class."""
+    counts = {name: sent.classes[CODES[name]] for name in SPLITS}
     return [
-        {"label": label, **{name: int(counts[name][at]) for name in SPLITS}}
-        for label, at in sorted((label, at) for at, label in enumerate(rows.names))
-        if any(counts[name][at] for name in SPLITS)
+        {"label": label, **{name: counts[name][label] for name in SPLITS}}
+        for label in sorted({label for counter in counts.values() for label in counter})
     ]
 
 
@@ -103,6 +102,13 @@ def _contradicting(found: Assignment) -> list[int]:
     return [int(at) for at in _first((found.fate == CONTRADICTION) & opens)]
 
 
+def _first_of_each_label(rows: Index, found: Assignment, keeper: int) -> list[int]:
+    """Of the rows that are one example with this one: one of each label."""
+    places = np.flatnonzero(found.keeper == keeper)
+    chosen: list[int] = places[np.unique(rows.labels[places], return_index=True)[1]].tolist()
+    return chosen
+
+
 def _first(rows: np.ndarray) -> np.ndarray:
     return np.flatnonzero(rows)[:SHOWN]
 
@@ -115,7 +121,7 @@ def _duplicates(
             "text": shown(sent.texts[at]),
             "kept_in": _file(parts, rows, int(found.keeper[at])),
             "dropped_from": _file(parts, rows, at),
-            "label": rows.names[rows.labels[at]],
+            "label": sent.labels[at],
         }
         for at in _repeating(found)
     ]
@@ -125,7 +131,7 @@ def _contradictions(rows: Index, found: Assignment, sent: Sent) -> list[dict[str
     shown_groups = []
     for at in _contradicting(found):
         places = np.flatnonzero(found.keeper == at)
-        labels = sorted({rows.names[code] for code in rows.labels[places]})
+        labels = sorted({sent.labels[row] for row in _first_of_each_label(rows, found, at)})
         shown_groups.append({"text": shown(sent.texts[at]), "labels": labels, "rows": len(places)})
     return shown_groups
 

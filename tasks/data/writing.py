@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +15,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tasks.data.dataset import SCHEMA, masked_schema
+from tasks.data.index import owners, task_salts
+from tasks.data.label_codes import class_names, shown_label
 from tasks.data.parts import Part
+from tasks.data.rules import shown
 from tasks.stage.outputs import whole
 
-TASK = "classification"
 ROWS_A_GROUP = 65_536
 BYTES_A_GROUP = 4 * 2**20
 QUARANTINE_SCHEMA = pa.schema(
@@ -33,7 +35,8 @@ QUARANTINE_SCHEMA = pa.schema(
 )
 """What is kept of a row that is no example: where it was, why it went, how it began."""
 
-_READ = ["row", "rule", "reason", "id", "text", "text_pair", "label", "high", "characters", "words"]
+_READ = ["row", "rule", "reason", "id", "text", "text_pair", "label", "task", "high"]
+_READ += ["characters", "words"]
 
 
 @dataclass
@@ -96,10 +99,28 @@ def row_groups(path: Path, schema: pa.Schema) -> Iterator[RowGroups]:
 
 @dataclass
 class Sent:
-    """What was seen on the way: the lengths, and the starts of the texts of a few rows."""
+    """What was seen on the way: lengths, classes by fate, and texts and labels of a few rows."""
 
     lengths: Lengths = field(default_factory=Lengths)
+    classes: dict[int, Counter[str]] = field(default_factory=dict)
     texts: dict[int, str] = field(default_factory=dict)
+    labels: dict[int, str] = field(default_factory=dict)
+
+    def add(self, fate: int, rows: pa.Table, tasks: Mapping[str, str]) -> None:
+        """Count rows that met this fate."""
+        self.lengths.add(fate, rows)
+        counter = self.classes.setdefault(fate, Counter())
+        counted = rows.group_by(["task", "label"], use_threads=False).aggregate([([], "count_all")])
+        for row in counted.to_pylist():
+            if row["label"] is not None:
+                for name in class_names(row["label"], row["task"], tasks):
+                    counter[name] += row["count_all"]
+
+    def show(self, at: int, row: Mapping[str, Any], tasks: Mapping[str, str]) -> None:
+        """Keep the text and the label of a row that is asked for."""
+        self.texts[at] = row["text"]
+        if row["label"] is not None:
+            self.labels[at] = str(shown(shown_label(row["label"], row["task"], tasks)))
 
 
 def send(
@@ -109,12 +130,14 @@ def send(
     quarantine: RowGroups,
     own_ids: bool,
     mask: Sequence[str],
+    tasks: Mapping[str, str],
     wanted: Sequence[int] = (),
 ) -> Sent:
     """Write the rows of each fate that has a path, and those that broke a rule to `quarantine`.
 
     `own_ids` says whether the source's ids stand, else the first 16 hex digits of the text's
-    digest do. `mask` are the kinds masked in the texts, `wanted` rows whose texts are asked for.
+    digest do. `mask` are the kinds masked in the texts, `tasks` has the kind of each task by name,
+    `wanted` are rows that are asked for.
     """
     sent, at = Sent(), 0
     with ExitStack() as stack:
@@ -129,11 +152,11 @@ def send(
                 fates = fate[at : at + len(batch)]
                 for code, file in files.items():
                     rows = batch.filter(pa.array(fates == code))
-                    sent.lengths.add(code, rows)
-                    file.write(_examples(part, rows, own_ids))
+                    sent.add(code, rows, tasks)
+                    file.write(_examples(part, rows, own_ids, tasks))
                 for row in wanted:
                     if at <= row < at + len(batch):
-                        sent.texts[row] = batch.column("text")[row - at].as_py()
+                        sent.show(row, batch.slice(row - at, 1).to_pylist()[0], tasks)
                 at += len(batch)
     return sent
 
@@ -144,16 +167,18 @@ def own_ids_stand(ids: np.ndarray) -> bool:
     return bool(len(ids) == 0 or (ids[0] != 0 and (ids[1:] != ids[:-1]).all()))
 
 
-def _examples(part: Part, rows: pa.Table, own_ids: bool) -> pa.Table:
+def _examples(part: Part, rows: pa.Table, own_ids: bool, tasks: Mapping[str, str]) -> pa.Table:
     ids: Any = rows.column("id")
     if not own_ids:
-        ids = pa.array([f"{high:016x}" for high in rows.column("high").to_pylist()], pa.string())
+        salts = np.append(task_salts(tasks), np.uint64(0))  # the last for a row of no one task
+        digests = rows.column("high").to_numpy() ^ salts[owners(rows, tasks)]
+        ids = pa.array([f"{digest:016x}" for digest in digests.tolist()], pa.string())
     columns = {
         "id": ids,
         "text": rows.column("text"),
         "text_pair": rows.column("text_pair"),
         "label": rows.column("label"),
-        "task": _repeated(TASK, rows),
+        "task": rows.column("task"),
         "source": _repeated(part.file.name, rows),
         "date": _repeated(part.file.date, rows),
         "slice": _repeated(None, rows),

@@ -15,12 +15,13 @@ import pandas as pd
 
 from tasks.data.dataset import Text
 from tasks.drift.noise import Answers, answers_of, expected_agreement, merged, noise
-from tasks.drift.portrait import Rows
+from tasks.drift.portrait import CLASSIFICATION, Rows
 from tasks.drift.table import Judged, Reference
 from tasks.measuring.confidence import BINS, confidence_bins
 from tasks.sources.reference import IN_STORE
 from tasks.stage.errors import BadInput
 from tasks.store.store import open_store
+from tasks.task import Task
 
 LEVEL = 0.003
 """Chance of a false alarm of `noise_at_least` anywhere in the table, on a clean night."""
@@ -63,16 +64,22 @@ def ask(release: str, texts: Sequence[Text]) -> Told:
     return Told(predictor.release.labels, labels, scores)
 
 
-def agreement_table(latest: Rows, reference: Reference, answer: Ask = ask) -> Judged:
+def agreement_table(
+    latest: Rows, reference: Reference, answer: Ask = ask, task: Task = CLASSIFICATION
+) -> Judged:
     """A record for each night newer than production's data, and `new` for all of them together.
 
     `agreement` is the share of texts whose label production tells too, `expected` what it would be
     if the labels were as good as those of the test split of production's own night; `noise` the
     most likely share of wrong labels beyond those, `noise_at_least` its lower confidence bound
     (at LEVEL over the whole table), `wrong` the noise where that bound is above 0, else 0; `p` that
-    of no noise, `suspected` the noise where it is below SUSPICION, else 0. Raises Unavailable when
-    production can't be reached.
+    of no noise, `suspected` the noise where it is below SUSPICION, else 0. Nothing is judged of a
+    task whose rows have not one class each. Raises Unavailable when production can't be reached.
     """
+    if not task.classes:
+        return _nothing(
+            f"production is asked where every row has one class; the task is {task.kind}"
+        )
     profile = reference.get("profile") or {}
     answers = profile.get("answers")
     if answers is None or reference.get("release") is None:

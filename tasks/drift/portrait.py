@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,9 @@ import pyarrow.parquet as pq
 
 from tasks.data.dataset import Text
 from tasks.drift.histograms import LENGTH_BINS, length_bins
+from tasks.task import Task
+from tasks.task.classification import Classification
+from tasks.task.multi_task import SEPARATOR
 
 ROWS_AT_ONCE = 8_192
 STREAMED: dict[str, Any] = {"pre_buffer": False, "buffer_size": 1 << 20}
@@ -32,31 +35,48 @@ ROWS_ANSWERED = 3_000
 CHARACTERS_KEPT = 10_000
 """Of a sampled text: more than a model reads."""
 MOST_SOURCES = 20
+CLASSIFICATION = Classification()
 NO_PARTITION = r"date=[^/]*/"
 """Taken out of a file's name: the nights of one source are one source."""
 
-_COLUMNS = ["id", "text", "text_pair", "label", "source", "date"]
+_COLUMNS = ["id", "text", "text_pair", "label", "source", "date", "task"]
 
 Mask = npt.NDArray[np.bool_]
 
 
+class Labels(NamedTuple):
+    """The labels of a batch, and the classes that each of them names."""
+
+    column: pa.Array
+    """Null where there is no label; of several tasks, the name of the row's task before it."""
+    names: Mapping[str, list[str]]
+    """Of every label of the batch but those that are numbers."""
+
+
 @dataclass
 class Tally:
-    """Counts over some rows: of each label, and of each bin of the length in characters."""
+    """Counts over some rows: of each class, and of each bin of the length in characters."""
 
     rows: int = 0
     labels: Counter[str] = field(default_factory=Counter)
+    """Rows that name a class; a row may name several, or none."""
+    named: int = 0
+    """How often anything was named: no class counts once, as a class that nobody knows."""
     lengths: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(LENGTH_BINS, np.int64))
 
-    def add(self, labels: pa.Array, bins: npt.NDArray[np.int64], mask: Mask | None) -> None:
+    def add(self, labels: Labels, bins: npt.NDArray[np.int64], mask: Mask | None) -> None:
         """Count a batch, or its rows under `mask`."""
-        labels, bins = (labels, bins) if mask is None else (labels.filter(mask), bins[mask])
+        column, bins = (
+            (labels.column, bins) if mask is None else (labels.column.filter(mask), bins[mask])
+        )
         self.rows += len(bins)
         self.lengths += np.bincount(bins, minlength=LENGTH_BINS)
-        counted = pc.value_counts(labels.drop_null())
-        self.labels.update(
-            dict(zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True))
-        )
+        self.named += column.null_count
+        counted = pc.value_counts(column.drop_null())
+        for label, count in zip(*(counted.field(at).to_pylist() for at in (0, 1)), strict=True):
+            if (names := labels.names.get(label)) is not None:
+                self.named += count * max(1, len(names))
+                self.labels.update(dict.fromkeys(names, count))
 
 
 @dataclass(frozen=True)
@@ -68,9 +88,17 @@ class Rows:
     labels: list[str]
     sources: list[str]
     dates: list[str | None]
+    tasks: list[str] = field(default_factory=list)
+    """Empty where nobody asked."""
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def of_source(self, name: str) -> Rows:
+        """Those of one file, its partition left out."""
+        at = [row for row, source in enumerate(self.sources) if source == name]
+        columns = (self.ids, self.texts, self.labels, self.sources, self.dates, self.tasks)
+        return Rows(*([each[row] for row in at if each] for each in columns))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -89,7 +117,9 @@ class Portrait:
     """New rows, the newest first, for production to answer."""
 
 
-def portrait_of(splits: Sequence[Path], newer_than: str | None) -> Portrait:
+def portrait_of(
+    splits: Sequence[Path], newer_than: str | None, task: Task = CLASSIFICATION
+) -> Portrait:
     """Look at a dataset's Parquet files, in batches; `newer_than` is a date as YYYY-MM-DD."""
     names = _source_names(splits)
     every, new = Tally(), Tally()
@@ -98,7 +128,7 @@ def portrait_of(splits: Sequence[Path], newer_than: str | None) -> Portrait:
     latest = _Kept(ROWS_ANSWERED, ["-date", "hash"])
     newest: str | None = None
     for batch in _batches(splits):
-        bins, label = length_bins(_lengths(batch)), batch.column("label")
+        bins, label = length_bins(_lengths(batch)), _labels(batch, task)
         every.add(label, bins, None)
         for name, tally in sources.items():
             tally.add(label, bins, _mask(pc.equal(batch.column("source"), name)))
@@ -142,11 +172,12 @@ class _Kept:
     def rows(self) -> Rows:
         """All that is kept, in order."""
         if self._table is None:
-            return Rows([], [], [], [], [])
+            return Rows([], [], [], [], [], [])
         columns: dict[str, list[Any]] = self._table.sort_by(self._order).to_pydict()
         pairs = zip(columns["text"], columns["text_pair"], strict=True)
         texts: list[Text] = [a if b is None else (a, b) for a, b in pairs]
-        return Rows(columns["id"], texts, columns["label"], columns["source"], columns["date"])
+        rest = (columns[name] for name in ("label", "source", "date", "task"))
+        return Rows(columns["id"], texts, *rest)
 
 
 def _batches(splits: Sequence[Path]) -> Iterator[pa.Table]:
@@ -161,6 +192,21 @@ def _batches(splits: Sequence[Path]) -> Iterator[pa.Table]:
                 yield table.append_column(
                     "hash", pa.array(pd.util.hash_array(ids, categorize=False))
                 )
+
+
+def _labels(batch: pa.Table, task: Task) -> Labels:
+    label = batch.column("label")
+    if task.classes:
+        return Labels(label, {name: [name] for name in pc.unique(label.drop_null()).to_pylist()})
+    heads, only = task.members(), next(iter(task.members()))
+    if len(heads) > 1:
+        label = pc.binary_join_element_wise(batch.column("task"), label, SEPARATOR)
+    names = {}
+    for each in pc.unique(label.drop_null()).to_pylist():
+        whose, _, own = each.partition(SEPARATOR) if len(heads) > 1 else (only, "", each)
+        if not heads[whose].numeric:
+            names[each] = [*{*task.named(own, whose)}]
+    return Labels(label, names)
 
 
 def _source_names(splits: Sequence[Path]) -> list[str]:

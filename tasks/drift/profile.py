@@ -14,9 +14,11 @@ from typing import Any
 
 from tasks.drift.embeddings import BASE, embed, encoder_id
 from tasks.drift.histograms import word_counts
-from tasks.drift.portrait import Portrait, Tally
+from tasks.drift.portrait import CLASSIFICATION, Portrait, Rows, Tally
 from tasks.drift.projection import Floats, pack, project
+from tasks.drift.values import binned, numbers_of
 from tasks.stage.errors import BadInput
+from tasks.task import Task
 
 VERSION = 1
 """Grows when two profiles of different code can't be held against each other."""
@@ -56,14 +58,18 @@ def embedded(portrait: Portrait, texts: int, base: Path = BASE) -> Embedded:
         return Embedded(None, None, None, str(error))
 
 
-def profile_of(portrait: Portrait, vectors: Embedded) -> dict[str, Any]:
+def profile_of(
+    portrait: Portrait, vectors: Embedded, task: Task = CLASSIFICATION
+) -> dict[str, Any]:
     """The profile of a dataset: canonical JSON under 200 KB, whatever the dataset's size."""
+    rows = portrait.sample
     return {
         "version": VERSION,
         "newest": portrait.newest,
-        "all": _tally(portrait.all, CLASSES_KEPT),
+        "all": _tally(portrait.all, CLASSES_KEPT) | _values(rows, task),
         "sources": {
-            name: _tally(tally, CLASSES_KEPT_OF_SOURCE) for name, tally in portrait.sources.items()
+            name: _tally(tally, CLASSES_KEPT_OF_SOURCE) | _values(rows.of_source(name), task)
+            for name, tally in portrait.sources.items()
         },
         "words": {
             "texts": len(portrait.sample),
@@ -84,9 +90,15 @@ def _tally(tally: Tally, kept: int) -> dict[str, Any]:
     return {
         "rows": tally.rows,
         "labels": dict(frequent),
-        "other_labels": tally.rows - sum(count for _, count in frequent),
+        "other_labels": tally.named - sum(count for _, count in frequent),
         "lengths": tally.lengths.tolist(),
     }
+
+
+def _values(rows: Rows, task: Task) -> dict[str, Any]:
+    """The numbers among the labels of some rows, of each task that has such labels."""
+    found = {name: binned(numbers) for name, numbers in numbers_of(rows, task).items()}
+    return {"values": found} if found else {}
 
 
 def _vectors(portrait: Portrait, vectors: Embedded) -> dict[str, Any] | None:
@@ -102,7 +114,7 @@ def _vectors(portrait: Portrait, vectors: Embedded) -> dict[str, Any] | None:
 
 
 def labels_in(tally: Tally, known: Mapping[str, int]) -> list[int]:
-    """How many rows of each class in `known`, in its order, and of all others together."""
+    """How often each class in `known` was named, in its order, and all others together."""
     counts: Counter[str] = tally.labels
     found = [counts.get(label, 0) for label in known]
-    return [*found, tally.rows - sum(found)]
+    return [*found, tally.named - sum(found)]

@@ -17,10 +17,12 @@ from tasks.drift.distances import (
     words_differ,
 )
 from tasks.drift.histograms import word_counts
-from tasks.drift.portrait import Portrait, Rows, Tally
+from tasks.drift.portrait import CLASSIFICATION, Portrait, Rows, Tally
 from tasks.drift.profile import VERSION, Embedded, labels_in
 from tasks.drift.projection import Floats, on_scale_of, unpack
+from tasks.drift.values import counts_in, labels_of, numbers_of
 from tasks.measuring.statistics import holm
+from tasks.task import Task
 
 LEVEL = 0.01
 """Chance of a false alarm anywhere in the table: a difference less certain is no drift."""
@@ -41,13 +43,16 @@ class Judged(NamedTuple):
     not_judged: tuple[str, ...]
 
 
-def drift_table(portrait: Portrait, vectors: Embedded, reference: Reference) -> Judged:
+def drift_table(
+    portrait: Portrait, vectors: Embedded, reference: Reference, task: Task = CLASSIFICATION
+) -> Judged:
     """A record for each slice and measure: how far it is from `data/reference.json`'s profile.
 
     `effect` is a population stability index beyond chance (of `labels`, `lengths`, `vocabulary`),
     or the AUC - 0.5 of a classifier that tells now and then apart (`embeddings`); `p` is of the
     chi-square, Kolmogorov-Smirnov, corrected chi-square and permutation test, `p_corrected` the
-    same for the whole table (Holm), `drift` the effect where that is below LEVEL, else 0.
+    same for the whole table (Holm), `drift` the effect where that is below LEVEL, else 0. Labels of
+    rows that may name several classes, and numbers among the labels, are those of a sample.
     """
     profile = reference.get("profile")
     if profile is None:
@@ -57,13 +62,13 @@ def drift_table(portrait: Portrait, vectors: Embedded, reference: Reference) -> 
         why = f"production's profile is of form {profile.get('version')}, this code's is {VERSION}"
         return Judged(pd.DataFrame(columns=list(COLUMNS)), (why,))
     slices, why_small = _slices(portrait, vectors, profile)
-    found = [record for each in slices for record in _records(each)]
+    found = [record for each in slices for record in _records(each, task)]
     for record, corrected in zip(found, holm([each["p"] for each in found]), strict=True):
         record["p_corrected"] = corrected
         record["drift"] = record["effect"] if corrected < LEVEL else 0.0
     why_no_vectors = _why_no_vectors(vectors, profile)
     table = pd.DataFrame([_rounded(record) for record in found], columns=list(COLUMNS))
-    return Judged(table, (*why_small, *why_no_vectors))
+    return Judged(table, (*why_small, *_why_no_labels(profile, task), *why_no_vectors))
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,8 @@ class _Slice:
     tally: Tally
     then: Mapping[str, Any]
     """The reference's tally."""
-    sample: Rows | None = None
+    rows: Rows
+    """A sample of those of now."""
     words_then: Mapping[str, Any] | None = None
     vectors: Floats | None = None
     vectors_then: Floats | None = None
@@ -97,7 +103,8 @@ def _slices(
     for name in sorted(set(portrait.sources) & set(profile["sources"])):
         now, before = _of_source(name, portrait, sample, profile, then)
         tally, was = portrait.sources[name], profile["sources"][name]
-        found.append(_Slice(f"source {name}", tally, was, vectors=now, vectors_then=before))
+        rows = portrait.sample.of_source(name)
+        found.append(_Slice(f"source {name}", tally, was, rows, None, now, before))
     sizes = [(each, min(each.tally.rows, each.then["rows"])) for each in found]
     large = [each for each, rows in sizes if rows >= SMALLEST_SLICE]
     small = [f"slice {each.name}: {n} rows, fewer than {SMALLEST_SLICE}"
@@ -115,23 +122,59 @@ def _of_source(
     return now[is_now], then[np.array(profile["vectors"]["sources"]) == number]
 
 
-def _records(each: _Slice) -> Iterator[dict[str, Any]]:
+def _records(each: _Slice, task: Task) -> Iterator[dict[str, Any]]:
     """A record a measure, whatever can be judged of the slice."""
     now, then = each.tally, each.then
-    labels = np.array([*then["labels"].values(), then["other_labels"]])
-    differ = shares_differ(np.array(labels_in(now, then["labels"])), labels)
-    yield _record(each, "labels", now.rows, then["rows"], differ)
+    yield from _of_labels(each, task)
+    yield from _of_numbers(each, task)
     differ = lengths_differ(now.lengths, np.array(then["lengths"]))
     yield _record(each, "lengths", now.rows, then["rows"], differ)
-    if each.sample and each.words_then:
+    if each.rows and each.words_then:
         counts, texts = np.array(each.words_then["counts"]), each.words_then["texts"]
-        differ = words_differ(word_counts(each.sample.texts), counts, texts)
-        yield _record(each, "vocabulary", len(each.sample), texts, differ)
+        differ = words_differ(word_counts(each.rows.texts), counts, texts)
+        yield _record(each, "vocabulary", len(each.rows), texts, differ)
     vectors, before = each.vectors, each.vectors_then
     if vectors is None or before is None or min(len(vectors), len(before)) < SMALLEST_SLICE:
         return
     differ = told_apart(vectors, before, SEED)
     yield _record(each, "embeddings", len(vectors), len(before), differ)
+
+
+def _of_labels(each: _Slice, task: Task) -> Iterator[dict[str, Any]]:
+    """Shares of classes. Several come with a row as words come in a text, and are held likewise."""
+    now, then = each.tally, each.then
+    counts = np.array([*then["labels"].values(), then["other_labels"]])
+    if not then["labels"]:
+        return
+    if task.classes:
+        differ = shares_differ(np.array(labels_in(now, then["labels"])), counts)
+        yield _record(each, "labels", now.rows, then["rows"], differ)
+    elif now.named and each.rows:
+        differ = words_differ(labels_of(each.rows, then["labels"], task), counts, then["rows"])
+        yield _record(each, "labels", len(each.rows), then["rows"], differ)
+
+
+def _of_numbers(each: _Slice, task: Task) -> Iterator[dict[str, Any]]:
+    """Shares of the numbers among the labels, in bins that are those of the reference."""
+    for name, numbers in numbers_of(each.rows, task).items():
+        then = each.then.get("values", {}).get(name)
+        if then is None or min(len(numbers), sum(then["counts"])) < SMALLEST_SLICE:
+            continue
+        counts = np.array(then["counts"])
+        differ = shares_differ(counts_in(numbers, np.array(then["edges"])), counts)
+        found = _record(each, "labels", len(numbers), int(counts.sum()), differ)
+        several = f" of {name}" if len(task.members()) > 1 else ""
+        yield {**found, "id": f"{found['id']}{several}"}
+
+
+def _why_no_labels(profile: Reference, task: Task) -> Iterator[str]:
+    """Of what kind of labels production's profile has none."""
+    whole = profile["all"]
+    if task.labels and not whole["labels"]:
+        yield "measure labels: production's profile has no classes"
+    for name, head in task.members().items():
+        if head.numeric and name not in whole.get("values", {}):
+            yield f"measure labels: production's profile has no numbers of {name}"
 
 
 _SAID = {

@@ -15,7 +15,7 @@ import numpy as np
 
 from tasks.expectations.entries import Entry
 from tasks.expectations.great import gx
-from tasks.expectations.suite import by_flag, expectation
+from tasks.expectations.suite import expectation, flag
 from tasks.expectations.tables import FINDINGS, Table, short
 from tasks.stage.errors import BadInput
 from tasks.stage.outputs import remove
@@ -45,6 +45,11 @@ class Judged:
         return {} if self.result is None else self.result.result
 
     @property
+    def flagged(self) -> bool:
+        """Whether it is judged by a flag that the records have, not by the column itself."""
+        return self.table.name == "rows" and flag(self.entry) in self.table.frame
+
+    @property
     def stops(self) -> bool:
         """Whether the data must not be used."""
         return self.ok is False and self.entry.severity != "warn"
@@ -53,7 +58,7 @@ class Judged:
         """The same for reports, as plain JSON."""
         entry = self.entry
         limits = {} if self.result is None else self.result.expectation_config.kwargs
-        stated = limits if "value_set" in limits and not by_flag(entry) else entry.limits
+        stated = limits if "value_set" in limits and not self.flagged else entry.limits
         return {
             "name": entry.name,
             "table": entry.table,
@@ -103,7 +108,7 @@ def audit(tables: Sequence[Table], entries: Sequence[Entry], labels: Sequence[st
     ]
     groups: dict[tuple[str, str], list[Judged]] = defaultdict(list)
     for one in judged:
-        one.why = _not_judged(one.entry, one.table)
+        one.why = _not_judged(one.entry, one.table, one.flagged)
         if one.why is None:
             where = json.dumps(one.entry.model_dump(mode="json")["where"], sort_keys=True)
             groups[one.table.title, where].append(one)
@@ -134,16 +139,18 @@ def _quiet(context: Any) -> None:
         remove(Path(site["store_backend"]["base_directory"]))
 
 
-def _not_judged(entry: Entry, table: Table) -> str | None:
+def _not_judged(entry: Entry, table: Table, flagged: bool) -> str | None:
     if table.frame.empty and table.notes:
         return "; ".join(table.notes)
-    about = [] if by_flag(entry) or entry.column is None else [entry.column]
+    about = [] if flagged or entry.column is None else [entry.column]
     for column in [*about, *entry.where]:
         if column not in table.frame:
             raise BadInput(
                 f"expectation {entry.name!r}: table {table.name} has no column {column!r}; "
                 f"it has {', '.join(map(str, table.frame.columns))}"
             )
+    if table.notes and _says_nothing(flag(entry) if flagged else entry.column, table, flagged):
+        return "; ".join(table.notes)
     if table.name in (*FINDINGS, "rows", "classes") or entry.expect.startswith("table_"):
         return None
     chosen = table.frame[table.selected(entry.where)]
@@ -154,11 +161,17 @@ def _not_judged(entry: Entry, table: Table) -> str | None:
     return None
 
 
+def _says_nothing(column: str | None, table: Table, flagged: bool) -> bool:
+    """Whether there is no figure of the labels in a column, which the table's notes explain."""
+    about_labels = flagged or table.name == "classes"
+    return about_labels and column in table.frame and bool(table.frame[column].isna().all())
+
+
 def _hold(context: Any, name: str, group: Sequence[Judged], labels: Sequence[str]) -> None:
     """Ask Great Expectations about entries that share a table and a `where`."""
     suite = gx.ExpectationSuite(name=name)
     for at, one in enumerate(group):
-        rule = expectation(one.entry, labels)
+        rule = expectation(one.entry, labels, one.flagged)
         rule.meta = {**rule.meta, "at": at}
         suite.add_expectation(rule)
     table = group[0].table

@@ -23,7 +23,15 @@ EXPECTATIONS = Path("expectations.yaml")
 DEFAULTS = Path(__file__).with_name("defaults.yaml")
 
 Table = Literal[
-    "rows", "classes", "intake", "repetition", "giveaways", "suspects", "drift", "agreement"
+    "rows",
+    "classes",
+    "tasks",
+    "intake",
+    "repetition",
+    "giveaways",
+    "suspects",
+    "drift",
+    "agreement",
 ]
 Split = Literal["train", "validation", "test"]
 Severity = Literal["stop", "quarantine", "warn"]
@@ -123,7 +131,7 @@ class Entry(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.splits is not None and self.table not in ("rows", "classes"):
+        if self.splits is not None and self.table not in ("rows", "classes", "tasks"):
             raise ValueError(f"splits: got {self.splits}; takes none on table {self.table}")
         if self.severity == "quarantine":
             self._check_row_rule()

@@ -1,4 +1,4 @@
-"""The tables of the dataset itself: rows and classes of each split, and what the intake did.
+"""The tables of the dataset itself: rows of each split, and what the intake did with each file.
 
 Rows are lean, so that a million of them can be judged in seconds: numbers, flags and categories,
 no text. That is about 30 bytes a row, and one more for each rule about texts.
@@ -6,7 +6,6 @@ no text. That is about 30 bytes a row, and one more for each rule about texts.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,40 +36,19 @@ def row_frames(
     Columns: `id` (a 64-bit hash), `text` and `text_pair` (a category that is null where there is
     none; the texts themselves, which cost their size in memory, if named in `whole`), `label`,
     `task`, `source`, `date`, `slice` (categories), `characters` (of both texts together), `digest`
-    (a 64-bit hash of the normalised text), `also_in` (the first other split with that digest, else
-    null), and each rule's flag, true where it is met. Two of a million different
-    texts share a hash once in 40 million datasets. Raises BadInput for other columns than SCHEMA's.
+    (a 64-bit hash of the normalised text), `also_in` (the first other split with that text, else
+    null), and each rule's flag, true where it is met. Two of a million different texts share a hash
+    once in 40 million datasets. Of several tasks each may have the same text once, so the digest is
+    of the task as well. Raises BadInput for other columns than SCHEMA's.
     """
     frames = {name: _frame(split_path(name, folder), rules, whole) for name in SPLITS}
     digests = {name: frame["digest"].to_numpy(np.int64) for name, frame in frames.items()}
     for name, frame in frames.items():
         frame["also_in"] = _elsewhere(name, digests)
+    if len({task for frame in frames.values() for task in frame["task"].cat.categories}) > 1:
+        for frame in frames.values():
+            frame["digest"] ^= _hashes(frame["task"].astype(object).fillna("").tolist())
     return frames
-
-
-def class_frame(
-    frames: Mapping[str, pd.DataFrame], split: str, labels: Sequence[str]
-) -> pd.DataFrame:
-    """One row a class of `split`: id and label, rows, share, and shift of the share from train.
-
-    The shift is what chance does not explain: the difference of the shares less three standard
-    errors, so that a small split is not blamed for being small. Classes are those of `labels` and
-    whatever else the split has; a class without rows counts 0.
-    """
-    counts = _counts(frames[split])
-    names = sorted({*labels, *counts})
-    rows = [counts.get(name, 0) for name in names]
-    there = sum(rows)
-    share = [count / max(there, 1) for count in rows]
-    usual = _counts(frames["train"])
-    whole = max(sum(usual.values()), 1)
-    shift = [
-        _beyond_chance(part, usual.get(name, 0) / whole, there)
-        for name, part in zip(names, share, strict=True)
-    ]
-    start = [f"{count:,} rows" for count in rows]
-    content = {"id": names, "label": names, "rows": rows, "share": share, "shift": shift}
-    return pd.DataFrame({**content, "start": start})
 
 
 def intake_frame(intake: Mapping[str, Any]) -> pd.DataFrame:
@@ -97,16 +75,6 @@ def _intake_record(record: Mapping[str, Any]) -> dict[str, Any]:
     start = f"{rows:,} rows, {', '.join(left_out)}" if left_out else f"{rows:,} rows, all kept"
     about = {"id": record["name"], "role": record.get("role"), "date": record.get("date")}
     return {**about, "rows": rows, **shares, "start": start}
-
-
-def _counts(frame: pd.DataFrame) -> dict[str, int]:
-    counts = frame["label"].value_counts()
-    return {str(label): int(count) for label, count in counts.items() if count}
-
-
-def _beyond_chance(share: float, usual: float, rows: int) -> float:
-    error = math.sqrt(usual * (1 - usual) / max(rows, 1))
-    return max(0.0, abs(share - usual) - 3 * error)
 
 
 def _frame(path: Path, rules: Sequence[RowRule], whole: Collection[str]) -> pd.DataFrame:

@@ -12,11 +12,13 @@ from typing import Any
 import pandas as pd
 
 from tasks.data.dataset import FOLDER, SPLITS, split_path
-from tasks.expectations.frames import class_frame, row_frames
+from tasks.expectations.classes import KIND, class_frame, learnt
+from tasks.expectations.frames import row_frames
 from tasks.expectations.rows import RowRule
 from tasks.expectations.writing import entry_text
 from tasks.stage.errors import BadInput
 from tasks.stage.outputs import read_json
+from tasks.task import Task
 
 QUANTILES = (0.05, 0.5, 0.95)
 SLACK = 2.0
@@ -58,7 +60,8 @@ def propose(intake: Mapping[str, Any], validation: Mapping[str, Any], folder: Pa
             raise BadInput(f"{split_path(name, folder)} is missing: `nightshift run ingest` first")
     frames = row_frames(_rules(), folder=folder)
     proposed = [
-        *_of_labels(frames),
+        _of_rows(frames),
+        *_of_classes(frames, learnt(intake.get("task", KIND), frames)),
         *_of_lengths(frames),
         *_of_patterns(frames),
         *_of_intake(intake),
@@ -71,16 +74,24 @@ def _rules() -> list[RowRule]:
     return [RowRule(name, "text", expect, matches=regex) for name, expect, regex in PATTERNS]
 
 
-def _of_labels(frames: Mapping[str, pd.DataFrame]) -> Iterator[Proposed]:
-    labels = sorted({str(one) for frame in frames.values() for one in frame["label"].dropna()})
-    classes = {name: class_frame(frames, name, labels) for name in SPLITS}
-    shares = pd.concat([frame["share"] for frame in classes.values()])
-    rows, fewest = len(frames["train"]), int(classes["train"]["rows"].min())
-    yield Proposed("The classes there are.", {"name": "known labels", "values": labels})
-    yield Proposed(
+def _of_rows(frames: Mapping[str, pd.DataFrame]) -> Proposed:
+    rows = len(frames["train"])
+    return Proposed(
         f"Training examples; there were {rows:,}.",
         {"name": "enough rows", "at_least": max(1, math.floor(down(rows / SLACK)))},
     )
+
+
+def _of_classes(frames: Mapping[str, pd.DataFrame], task: Task) -> Iterator[Proposed]:
+    """Of a task that has classes, and of their shares where these are limited."""
+    found = {name: class_frame(frames, name, task.labels, task) for name in SPLITS}
+    labels = sorted({str(label) for frame in found.values() for label in frame["label"]})
+    if not labels:
+        return
+    classes = {name: class_frame(frames, name, labels, task) for name in SPLITS}
+    shares = pd.concat([frame["share"] for frame in classes.values()])
+    fewest = int(classes["train"]["rows"].min())
+    yield Proposed("The classes there are.", {"name": "known labels", "values": labels})
     yield Proposed(
         f"Training examples of a class; the smallest had {fewest:,}.",
         {
@@ -88,6 +99,8 @@ def _of_labels(frames: Mapping[str, pd.DataFrame]) -> Iterator[Proposed]:
             "at_least": max(1, math.floor(down(fewest / SLACK))) if fewest else 0,
         },
     )
+    if shares.isna().all():
+        return
     yield Proposed(
         f"The share of a class in a split; they were {shares.min():.3f} to {shares.max():.3f}.",
         {

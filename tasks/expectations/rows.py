@@ -6,7 +6,7 @@ Nothing heavy is imported here: a rule is checked on millions of rows.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -44,18 +44,26 @@ class RowRule:
         return f"{self.column} {_DEMANDS[self.expect](self)}"
 
     def check(
-        self, texts: Strings, pairs: Strings | None = None, labels: Strings | None = None
+        self,
+        texts: Strings,
+        pairs: Strings | None = None,
+        labels: Strings | None = None,
+        names: Sequence[Collection[str]] | None = None,
     ) -> tuple[np.ndarray, list[str]]:
         """Which rows are bad (bool, one a row), and the reason for each bad one, in row order.
 
         The columns are Arrow strings of equal length; a column that the source does not have is
-        None, and what is demanded of it is met.
+        None, and what is demanded of it is met. `names` are the classes that each label speaks of,
+        where that is not the label itself: what labels may be is demanded of each of them.
         """
         column = {"text_pair": pairs, "label": labels}.get(self.column, texts)
         if column is None or (self.column == "text_pair" and pairs is None):
             return np.zeros(len(texts), bool), []
         measured = _characters(texts, pairs) if self.column == "characters" else column
-        bad = _CHECKS[self.expect](self, measured)
+        if names is not None and self.column == "label" and self.expect in _OF_NAMES:
+            bad = np.array([_OF_NAMES[self.expect](self, each) for each in names], bool)
+        else:
+            bad = _CHECKS[self.expect](self, measured)
         return bad, list(self._reasons(measured, bad))
 
     @property
@@ -142,6 +150,12 @@ _CHECKS: dict[str, Callable[[RowRule, Strings], np.ndarray]] = {
     ),
     "column_values_to_not_be_in_set": _member,
     "column_values_to_not_be_null": _null,
+}
+
+
+_OF_NAMES: dict[str, Callable[[RowRule, Collection[str]], bool]] = {
+    "column_values_to_be_in_set": lambda rule, names: not {*names} <= {*rule.values},
+    "column_values_to_not_be_in_set": lambda rule, names: bool({*names} & {*rule.values}),
 }
 
 

@@ -49,17 +49,20 @@ def read_suite(path: Path = EXPECTATIONS) -> list[Entry]:
     return entries
 
 
-def expectation(entry: Entry, labels: Sequence[str]) -> gxe.Expectation:
+def expectation(
+    entry: Entry, labels: Sequence[str], flagged: bool | None = None
+) -> gxe.Expectation:
     """What an entry expects, with `labels` where it says `known`.
 
-    What is said of the texts of single rows is said of a flag, since the table holds no texts.
+    What is said of the texts of single rows is said of a flag, since the table holds no texts; so
+    is what else the table has a flag for (`flagged`).
     """
     kind = _kind(entry.expect)
     arguments = _arguments(entry, labels)
-    if by_flag(entry):
+    if by_flag(entry) if flagged is None else flagged:
         kind = _kinds()["column_values_to_be_in_set"]
         mostly = {key: value for key, value in entry.with_.items() if key == "mostly"}
-        arguments = {"column": row_rule(entry).flag, "value_set": [True], **mostly}
+        arguments = {"column": flag(entry), "value_set": [True], **mostly}
     try:
         return kind(
             **arguments,
@@ -80,6 +83,17 @@ def by_flag(entry: Entry) -> bool:
     """Whether an entry is judged by the flag of a row rule, not by the column itself."""
     about_text = entry.column in TEXTS and "null" not in entry.expect
     return entry.judges_single_rows and (about_text or "regex" in entry.expect)
+
+
+def by_class(entry: Entry) -> bool:
+    """Whether an entry says which labels there may be."""
+    sets = ("column_values_to_be_in_set", "column_values_to_not_be_in_set")
+    return entry.table == "rows" and entry.column == "label" and entry.expect in sets
+
+
+def flag(entry: Entry) -> str:
+    """The column of rows that says of each whether an entry is met, where there is one."""
+    return f"{entry.column}: {entry.name}"
 
 
 def flags(entries: Sequence[Entry]) -> list[RowRule]:

@@ -20,6 +20,7 @@ BATCH_ROWS = 16_384
 RECORDS = {
     "rows": ("row", "rows"),
     "classes": ("class", "classes"),
+    "tasks": ("task", "tasks"),
     "intake": ("file", "files"),
     "repetition": ("pair of sides", "pairs of sides"),
     "giveaways": ("token", "tokens"),

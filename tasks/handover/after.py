@@ -29,6 +29,8 @@ PUBLICATION = "publication.json"
 FOR_THE_PAGE = (
     "data/snapshot.json",
     "data/intake.json",
+    "data/approved.json",
+    "data/profile.json",
     "data/reference.json",
     "models/base.json",
     RELEASE,

@@ -7,6 +7,7 @@ import inspect
 import io
 import logging
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +16,32 @@ import torch
 from torch import nn
 
 from tasks.stage.errors import BadInput
+from tasks.task.base import Exit
 
 LOGITS = "logits"
 
 
 class _Logits(nn.Module):
-    """The model as a function of its inputs by position, returning the logits alone."""
+    """The model as a function of its inputs by position, returning the logits alone, by exit."""
 
-    def __init__(self, model: nn.Module, names: list[str]) -> None:
+    def __init__(self, model: nn.Module, names: list[str], exits: Mapping[str, Exit]) -> None:
         super().__init__()
-        self.model, self.names = model, names
+        self.model, self.names, self.exits = model, names, exits
+        # a decoder would hand back its keys and values, for a next token that nobody asks for
+        known = inspect.signature(model.forward).parameters
+        self.options = {"use_cache": False} if "use_cache" in known else {}
 
-    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.model(**dict(zip(self.names, inputs, strict=True))).logits
-        return logits
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        feeds = dict(zip(self.names, inputs, strict=True))
+        logits: torch.Tensor = self.model(**feeds, **self.options).logits
+        if len(self.exits) <= 1:
+            return logits
+        return tuple(_leaving(logits, one) for one in self.exits.values())
+
+
+def _leaving(logits: torch.Tensor, one: Exit) -> torch.Tensor:
+    own = logits[..., one.part]
+    return own[:, 0] if own.dim() == 3 and not one.per_token else own
 
 
 def input_names(tokenizer: Any, model: nn.Module) -> list[str]:
@@ -37,15 +50,23 @@ def input_names(tokenizer: Any, model: nn.Module) -> list[str]:
     return [name for name in tokenizer.model_input_names if name in known]
 
 
-def export_onnx(model: nn.Module, names: list[str], target: Path, opset: int) -> None:
-    """Write an fp32 graph with inputs `names` int64 [batch, tokens] and `logits` [batch, classes].
+def export_onnx(
+    model: nn.Module,
+    names: list[str],
+    target: Path,
+    opset: int,
+    exits: Mapping[str, Exit] | None = None,
+) -> None:
+    """Write an fp32 graph with inputs `names` int64 [batch, tokens] and the model's logits.
 
-    Batch and length are dynamic. Uses torch's exporter on a plain attention, whose graph has no
-    shape arithmetic that a fusion or a quantiser would stumble over. Raises BadInput when the model
-    can't be traced. Paths and versions of this machine, which the exporter writes into the graph,
-    are taken out: equal models give equal files.
+    They are one output, `logits`, of the shape that the model gives them, or those of several
+    `exits` (`Task.exits`). Batch and length are dynamic. Uses torch's exporter on a plain
+    attention, whose graph has no shape arithmetic that a fusion or a quantiser would stumble over.
+    Raises BadInput when the model can't be traced. Paths and versions of this machine, which the
+    exporter writes into the graph, are taken out: equal models give equal files.
     """
-    wrapper = _Logits(model.eval(), names).eval()
+    exits = exits or {}
+    wrapper = _Logits(model.eval(), names, exits).eval()
     # a tensor of its own for each input: the exporter takes one that comes twice for one input
     inputs = tuple(
         torch.full((2, 7), int(name != "token_type_ids"), dtype=torch.int64) for name in names
@@ -59,7 +80,7 @@ def export_onnx(model: nn.Module, names: list[str], target: Path, opset: int) ->
                 dynamo=True,
                 opset_version=opset,
                 input_names=names,
-                output_names=[LOGITS],
+                output_names=list(exits) or [LOGITS],
                 dynamic_shapes=(tuple(dynamic for _ in names),),
                 verbose=False,
             )

@@ -1,4 +1,4 @@
-"""Text in, label out: a release folder served by ONNX Runtime and `tokenizers`, nothing else.
+"""Text in, answer out: a release folder served by ONNX Runtime and `tokenizers`, nothing else.
 
 `Predictor.load("models/release")(["a fine film"])[0].label`
 """
@@ -12,44 +12,24 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-import onnxruntime
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Encoding
 
-from tasks.inference.release import CARD, MODEL, TOKENIZER, Release, Session, verify
+from tasks.inference.batching import plan_batches
+from tasks.inference.exits import flat
+from tasks.inference.loading import load_masker, load_session, load_tokenizer
+from tasks.inference.release import CARD, MODEL, TOKENIZER, Release, verify
 from tasks.inference.remote import find_release
 from tasks.masking import Masker
 from tasks.stage.cores import cores
-from tasks.stage.errors import BadInput
+from tasks.task.base import Entity, Floats, Ints, Prediction
+from tasks.task.pieces import joined, windows
 
-TOKENS_AT_ONCE = 1024
-"""Most tokens in a batch, padding included: more no longer fits a core's cache and is slower."""
+__all__ = ["Entity", "Prediction", "Predictor", "Text"]
+
 TEXTS_AT_ONCE = 4096
 """Texts that are tokenised and sorted together; bounds the memory that a long list takes."""
-LEVELS = {
-    "none": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
-    "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
-    "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
-    "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
-}
-ERRORS_ONLY = 3
 
 Text = str | tuple[str, str]
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
-
-
-class Prediction(NamedTuple):
-    """What a release says about one input; what its task does not have is None."""
-
-    label: str | None
-    """The most probable class."""
-    score: float | None
-    """Its probability."""
-    scores: dict[str, float] | None
-    """Every class's probability; they sum to 1."""
-    value: float | None = None
-    entities: list[Any] | None = None
 
 
 class Predictor:
@@ -60,17 +40,22 @@ class Predictor:
     differ in the third decimal.
 
     Personal data are masked before anything else when the release says so, as they were in what it
-    learned from.
+    learned from. Where an entity lies is said in characters of the text as it was given or, where
+    something in it was masked, of the masked text.
     """
 
     def __init__(self, release: Release, folder: Path, threads: int | None = None) -> None:
         self.release = release
+        self.task = release.answers
         self.threads = threads or release.session.threads or cores()
-        self._tokenizer = _load_tokenizer(folder / TOKENIZER, release.max_length)
-        self._masker = _load_masker(folder / CARD, release.mask)
+        self._per_token = self.task.per_token
+        stride = release.stride if self._per_token else None
+        self._tokenizer = load_tokenizer(folder / TOKENIZER, release.max_length, stride)
+        self._masker = load_masker(folder / CARD, release.mask)
         self._model = folder / MODEL
-        self._session = _load_session(self._model, release.session, self.threads)
-        self._outputs = [self._session.get_outputs()[0].name]
+        self._exits = self.task.exits
+        self._outputs = list(self._exits)
+        self._session = self._open(self.threads)
         self._pool: _Pool | None = None
         self._lock = threading.Lock()
 
@@ -86,43 +71,69 @@ class Predictor:
         folder = find_release(source)
         return cls(verify(folder), folder, threads)
 
-    def __call__(self, texts: Sequence[Text], batch_size: int = 32) -> list[Prediction]:
-        """A prediction for each input, in the same order.
+    def __call__(self, texts: Sequence[Text], batch_size: int = 32) -> list[Any]:
+        """A Prediction for each input, in the same order; of several tasks, a dict of one a task.
 
         Takes a list of texts, or of pairs for a release that was made on pairs. An empty list gives
-        an empty one. Raises TypeError naming the index of what is not a text.
-        """
-        labels = self.release.labels
-        probabilities = softmax(self.logits(texts, batch_size))
-        best = probabilities.argmax(axis=1).tolist()
-        return [
-            Prediction(labels[i], row[i], dict(zip(labels, row, strict=True)))
-            for i, row in zip(best, probabilities.tolist(), strict=True)
-        ]
-
-    def logits(self, texts: Sequence[Text], batch_size: int = 32) -> Floats:
-        """The model's raw scores, float32 [texts, labels], in the order of `texts`.
-
-        `batch_size` is the most inputs that share a batch. Raises as calling it does.
+        an empty one. A long text is cut where training cut it, or read to its end in windows by a
+        task that labels tokens. Raises TypeError naming the index of what is not a text.
         """
         self._check(texts, batch_size)
-        if len(texts) == 1:
-            return self._run(self._session, self._encode(texts))
-        found = np.empty((len(texts), len(self.release.labels)), np.float32)
+        found: list[Any] = []
         for start in range(0, len(texts), TEXTS_AT_ONCE):
-            part = slice(start, start + TEXTS_AT_ONCE)
-            self._fill(found[part], self._encode(texts[part]), batch_size)
+            part = self._read(texts[start : start + TEXTS_AT_ONCE])
+            found += self._meaning(part, self._answer(part.windows, batch_size))
         return found
 
-    def _fill(self, found: Floats, encodings: list[Encoding], batch_size: int) -> None:
-        """One thread a batch beats all threads on one batch: small products don't divide well."""
-        lengths = [len(encoding) for encoding in encodings]
+    def logits(self, texts: Sequence[Text], batch_size: int = 32) -> Floats:
+        """The model's raw scores, float32 [texts, outputs], in the order of `texts`.
+
+        Of a task that labels tokens [tokens, outputs]: the windows of a text one after the other,
+        all their tokens, special ones and shared ones included. `batch_size` is the most inputs
+        that share a batch. Raises as calling it does.
+        """
+        self._check(texts, batch_size)
+        parts = [
+            self._answer(self._read(texts[start : start + TEXTS_AT_ONCE]).windows, batch_size)
+            for start in range(0, len(texts), TEXTS_AT_ONCE)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate([np.empty((0, len(self.task.outputs)), np.float32), *parts])
+
+    def meaning(self, texts: Sequence[Text], logits: Floats) -> list[Any]:
+        """What calling it says of `texts` whose `logits` these are."""
+        return self._meaning(self._read(texts), logits)
+
+    def _meaning(self, part: _Part, logits: Floats) -> list[Any]:
+        if not self._per_token:
+            return self.task.decode(logits)
+        ends = np.cumsum(part.counts).tolist()
+        pieces = [
+            joined(windows(str(text), part.windows[end - count : end], self.release.stride))
+            for text, count, end in zip(part.texts, part.counts, ends, strict=True)
+        ]
+        bounds = np.cumsum([0, *(len(place.first) for place in pieces)])
+        return self.task.decode(logits, part.texts, pieces, bounds)
+
+    def _answer(self, inputs: list[Encoding], batch_size: int) -> Floats:
+        """The logits of some inputs: a row for each, or the rows of their tokens end to end."""
+        if len(inputs) == 1:
+            return self._run(self._session, inputs)
+        lengths = [len(each) for each in inputs]
+        bounds = np.cumsum([0, *lengths])
+        size = int(bounds[-1]) if self._per_token else len(inputs)
+        found = np.empty((size, len(self.task.outputs)), np.float32)
+        # one thread a batch beats all threads on one batch: small products don't divide well
         fair = -(-len(lengths) // self.threads)
         batches = plan_batches(lengths, min(batch_size, fair))
         pool = self._workers()
 
         def work(rows: list[int]) -> None:
-            found[rows] = self._run(pool.session, [encodings[row] for row in rows])
+            places: Any = rows
+            if self._per_token:
+                places = np.concatenate([np.arange(bounds[r], bounds[r + 1]) for r in rows])
+            found[places] = self._run(pool.session, [inputs[row] for row in rows])
 
         if self.threads == 1 or len(batches) == 1:
             for rows in batches:
@@ -130,13 +141,17 @@ class Predictor:
         else:
             for _ in pool.threads.map(work, batches):
                 pass
+        return found
 
     def _run(self, session: Any, encodings: list[Encoding]) -> Floats:
-        feeds = self._feeds(encodings)
-        return session.run(self._outputs, feeds)[0]  # type: ignore[no-any-return]
+        outputs = session.run(self._outputs, self._feeds(encodings))
+        if self._per_token:
+            lengths = np.array([len(encoding) for encoding in encodings])
+            return flat(outputs, self._exits, lengths, self.release.pad_side == "right")
+        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=1)
 
     def _feeds(self, encodings: list[Encoding]) -> dict[str, Ints]:
-        """The graph's inputs, [texts, tokens of the longest], padded as the release says."""
+        """The graph's inputs, [inputs, tokens of the longest], padded as the release says."""
         longest = max(1, *map(len, encodings)) if len(encodings) > 1 else len(encodings[0]) or 1
         shape = (len(encodings), longest)
         columns = {
@@ -154,14 +169,18 @@ class Predictor:
                 columns["token_type_ids"][row, place] = encoding.type_ids
         return {name: columns[name] for name in self.release.inputs}
 
-    def _encode(self, texts: Sequence[Text]) -> list[Encoding]:
+    def _read(self, texts: Sequence[Text]) -> _Part:
         if self._masker is not None:
             texts = [_masked(self._masker, text) for text in texts]
+        if self._per_token:  # the fast way says nothing of where tokens lie
+            encodings = self._tokenizer.encode_batch(list(texts))
+            found = [[encoding, *encoding.overflowing] for encoding in encodings]
+            return _Part(texts, [each for own in found for each in own], [*map(len, found)])
         if len(texts) == 1:
             text = texts[0]
             encode = self._tokenizer.encode
-            return [encode(text) if isinstance(text, str) else encode(*text)]
-        return self._tokenizer.encode_batch_fast(list(texts))
+            return _Part(texts, [encode(text) if isinstance(text, str) else encode(*text)])
+        return _Part(texts, self._tokenizer.encode_batch_fast(list(texts)))
 
     def _check(self, texts: Sequence[Text], batch_size: int) -> None:
         if isinstance(texts, str):
@@ -182,11 +201,22 @@ class Predictor:
         """Made when first needed: who only asks for one text at a time never pays for it."""
         with self._lock:
             if self._pool is None:
-                alone = self.threads == 1
-                options = self.release.session
-                session = self._session if alone else _load_session(self._model, options, 1)
+                session = self._session if self.threads == 1 else self._open(1)
                 self._pool = _Pool(session, ThreadPoolExecutor(self.threads, "predictor"))
             return self._pool
+
+    def _open(self, threads: int) -> Any:
+        return load_session(self._model, self.release.session, threads, self._outputs)
+
+
+class _Part(NamedTuple):
+    """Some texts as the model gets them."""
+
+    texts: Sequence[Text]
+    windows: list[Encoding]
+    """What the graph is run on."""
+    counts: list[int] = []  # noqa: RUF012 (never changed)
+    """How many windows each text has; none where each has one."""
 
 
 class _Pool(NamedTuple):
@@ -194,73 +224,11 @@ class _Pool(NamedTuple):
     threads: ThreadPoolExecutor
 
 
-def plan_batches(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
-    """Rows that share a batch: of similar length, at most `batch_size` and TOKENS_AT_ONCE.
-
-    The longest come first, so that the last worker to finish has little left to do.
-    """
-    batches: list[list[int]] = []
-    for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
-        if batches:
-            rows = batches[-1]
-            tokens = lengths[rows[0]] * (len(rows) + 1)
-            if len(rows) < batch_size and tokens <= TOKENS_AT_ONCE:
-                rows.append(row)
-                continue
-        batches.append([row])
-    return batches
-
-
-def softmax(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Probabilities over the last axis, float64."""
-    wide = logits.astype(np.float64)
-    powers = np.exp(wide - wide.max(axis=-1, keepdims=True))
-    found: npt.NDArray[np.float64] = powers / powers.sum(axis=-1, keepdims=True)
-    return found
-
-
-def _load_tokenizer(path: Path, max_length: int) -> Tokenizer:
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises nothing narrower
-        raise BadInput(f"{path} is not a tokenizer: {error}") from None
-    side = (tokenizer.truncation or {}).get("direction", "right")
-    tokenizer.enable_truncation(max_length, direction=side)
-    tokenizer.no_padding()
-    return tokenizer
-
-
-def _load_masker(card: Path, kinds: Sequence[str]) -> Masker | None:
-    try:
-        return Masker(kinds) if kinds else None
-    except BadInput as error:
-        raise BadInput(f"{card}: {error}") from None
-
-
 def _masked(masker: Masker, text: Text) -> Text:
     if isinstance(text, str):
         return masker(text)[0]
     first, second = text
     return masker(first)[0], masker(second)[0]
-
-
-def _load_session(path: Path, settings: Session, threads: int) -> Any:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.graph_optimization_level = LEVELS[settings.optimisation]
-    options.log_severity_level = ERRORS_ONLY
-    spinning = "1" if settings.spinning else "0"
-    options.add_session_config_entry("session.intra_op.allow_spinning", spinning)
-    for key, value in settings.config.items():
-        options.add_session_config_entry(key, value)
-    try:
-        return onnxruntime.InferenceSession(
-            str(path), options, ["CPUExecutionProvider"], disabled_optimizers=settings.disabled
-        )
-    except Exception as error:  # the library's own exceptions share no base class
-        why = " ".join(str(error).split())
-        raise BadInput(f"{path}: ONNX Runtime can't load it: {why}") from None
 
 
 def _shown(text: object) -> str:

@@ -1,7 +1,8 @@
 """The folder that serves: `model.onnx`, `tokenizer.json`, and `release.json` to say what they are.
 
 Everything that serving needs to know beside the two files is in `release.json`, so that whoever has
-the folder and ONNX Runtime can serve it. Only the standard library is imported here.
+the folder and ONNX Runtime can serve it. Only the standard library is imported here, until the task
+of a release is asked for that is more than a classification.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import json
 import os
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from tasks.stage.errors import BadInput
+
+if TYPE_CHECKING:
+    from tasks.task import Task
 
 FORMAT = 1
 CARD = "release.json"
@@ -23,6 +27,8 @@ MODEL = "model.onnx"
 TOKENIZER = "tokenizer.json"
 PROFILE = "profile.json"
 """What the data were like that the model was trained on; later nights are held against it."""
+
+CLASSIFICATION = "classification"
 
 Optimisation = Literal["none", "basic", "extended", "all"]
 
@@ -48,9 +54,9 @@ class Release:
     """What `release.json` holds. `files` is filled in by `write`, `facts` by the benchmark."""
 
     labels: tuple[str, ...]
-    """The classes in the order of the logits."""
+    """The classes, in the order of the logits; those of several tasks are named `TASK/CLASS`."""
     max_length: int
-    """Tokens, special ones included, that a text (or pair) is cut to."""
+    """Tokens, special ones included, that a text (or pair) is cut to, or each of its windows."""
     inputs: tuple[str, ...]
     """The graph's inputs, out of input_ids, attention_mask and token_type_ids."""
     precision: Literal["fp32", "int8"]
@@ -62,7 +68,12 @@ class Release:
     """Whether an input is a pair of texts."""
     mask: tuple[str, ...] = ()
     """Kinds of personal data masked in what it learned from, and in what it is asked."""
-    task: Literal["classification"] = "classification"
+    stride: int = 0
+    """Tokens that neighbouring windows of a long text share, where a task labels tokens."""
+    task: str = CLASSIFICATION
+    """Its kind."""
+    head: dict[str, Any] = field(default_factory=dict)
+    """The task in full (`tasks.task.task_of`); a classification is told by its labels alone."""
     session: Session = field(default_factory=Session)
     base: dict[str, Any] = field(default_factory=dict)
     """The pre-trained model it comes from."""
@@ -104,7 +115,28 @@ class Release:
                 f"{card}: format: got {found!r}; this version of nightshift reads {FORMAT}"
             )
         session = _checked(Session, content.get("session", {}), f"{card}: session")
-        return _checked(cls, {**content, "session": session}, str(card))
+        found = _checked(cls, {**content, "session": session}, str(card))
+        if found.task != CLASSIFICATION or found.head:
+            _check_head(found, f"{card}: head")
+        if not 0 <= found.stride < max(found.max_length / 2, 1):
+            raise BadInput(
+                f"{card}: stride: got {found.stride}; takes less than half of max_length, "
+                f"which is {found.max_length}"
+            )
+        return found
+
+    @property
+    def answers(self) -> Task:
+        """What it answers: the task that it learned."""
+        from tasks.task import Classification, task_of
+
+        return task_of(self.head, "head") if self.head else Classification(self.labels)
+
+    def answering(self, task: Task) -> Release:
+        """The same release of a task."""
+        plain = task.kind == CLASSIFICATION
+        head = {} if plain else json.loads(json.dumps(task.describe()))
+        return replace(self, labels=task.labels, task=task.kind, head=head)
 
     @property
     def digest(self) -> str:
@@ -114,8 +146,9 @@ class Release:
         """
         files = {name: digest for name, digest in self.files.items() if name != PROFILE}
         card = asdict(replace(self, facts={}, version=None, files=files))
-        if not self.mask:
-            del card["mask"]  # releases from before there was masking keep their digests
+        for name in ("mask", "stride", "head"):
+            if not card[name]:
+                del card[name]  # releases from before there was such a key keep their digests
         text = json.dumps(card, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -188,6 +221,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "labels": (list, tuple), "inputs": (list, tuple), "disabled": (list, tuple),
     "mask": (list, tuple),
     "max_length": (int,), "pad_id": (int,), "threads": (int, type(None)),
+    "stride": (int,), "head": (dict,),
     "precision": (str,), "level": (str,), "pad_side": (str,), "task": (str,),
     "optimisation": (str,), "version": (str, type(None)),
     "pairs": (bool,), "spinning": (bool,),
@@ -196,11 +230,27 @@ _KINDS: dict[str, tuple[type, ...]] = {
 _CHOICES = {
     "precision": ("fp32", "int8"),
     "pad_side": ("right", "left"),
-    "task": ("classification",),
     "optimisation": ("none", "basic", "extended", "all"),
 }
 
 T = TypeVar("T", Session, Release)
+
+
+def _check_head(release: Release, where: str) -> None:
+    """Raises BadInput when a card's `task`, `labels` and `head` don't make a task."""
+    from tasks.task import task_of
+
+    if not release.head:
+        raise BadInput(f"{where}: it is missing, and the task is {release.task!r}")
+    try:
+        task = task_of(release.head, where)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadInput(f"{where}: got {release.head!r}; it describes no task: {error}") from None
+    if (task.kind, task.labels) != (release.task, release.labels):
+        raise BadInput(
+            f"{where}: it is of {task.kind!r} with the labels {', '.join(task.labels) or 'none'}; "
+            "the card's task and labels are others"
+        )
 
 
 def _checked(kind: type[T], content: Any, where: str) -> T:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from tasks.stage import parent
 from tasks.stage.errors import StageError
 
-Row = list[float]
-"""A request's probabilities, in the order of the release's labels."""
+if TYPE_CHECKING:
+    from tasks.task import Task
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def ask(folder: str, threads: int, requests: list[Any]) -> dict[str, Any]:
-    """The answers to `requests`, texts or lists of two, as lists of `Row`.
+    """The answers to `requests`, texts or lists of two, `plain`.
 
     `alone`: each in a call of its own. `together`: all in one call; `again`: once more, equally;
     `reversed`: the last one first, given back in the order of the requests. `seconds`: from the
@@ -45,18 +45,39 @@ def ask(folder: str, threads: int, requests: list[Any]) -> dict[str, Any]:
     predictor = Predictor.load(folder, threads)
     texts: list[Any] = [tuple(each) if isinstance(each, list) else each for each in requests]
 
-    def scores(asked: list[Any]) -> list[Row]:
-        return [list((each.scores or {}).values()) for each in predictor(asked)]
+    def answers(asked: list[Any]) -> list[Any]:
+        return [plain(each) for each in predictor(asked)]
 
-    first = scores(texts[:1])
+    first = answers(texts[:1])
     seconds = time.time() - psutil.Process().create_time()
     return {
         "seconds": seconds,
-        "alone": [*first, *(scores([text])[0] for text in texts[1:])],
-        "together": scores(texts),
-        "again": scores(texts),
-        "reversed": scores(texts[::-1])[::-1],
+        "alone": [*first, *(answers([text])[0] for text in texts[1:])],
+        "together": answers(texts),
+        "again": answers(texts),
+        "reversed": answers(texts[::-1])[::-1],
     }
+
+
+def plain(answer: Any) -> dict[str, Any]:
+    """A prediction, or one by the name of each task, as JSON."""
+    if isinstance(answer, dict):
+        return {name: plain(each) for name, each in answer.items()}
+    return {key: value for key, value in answer._asdict().items() if value is not None}
+
+
+def answer_of(content: dict[str, Any], task: Task) -> Any:
+    """What was made `plain`, as it was."""
+    from tasks.task.base import Entity, Prediction
+
+    if task.several:
+        return {name: answer_of(content[name], each) for name, each in task.members().items()}
+    found = Prediction(**content)
+    entities, labels = found.entities, found.labels
+    return found._replace(
+        entities=None if entities is None else [Entity(*each) for each in entities],
+        labels=None if labels is None else tuple(labels),
+    )
 
 
 if __name__ == "__main__":

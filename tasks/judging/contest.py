@@ -7,22 +7,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from tasks.data.dataset import Examples
+from tasks.data.dataset import Text
 from tasks.inference.release import MODEL, Release
-from tasks.judging.paired import Right
 from tasks.measuring.contender import Contender
 from tasks.measuring.scores import Score, score
 from tasks.measuring.session import Measurement, Plan, measure
-from tasks.measuring.statistics import Latency, latency
+from tasks.measuring.statistics import Array, Latency, latency
 from tasks.params.gate import Gate
 from tasks.stage.cores import cores
 from tasks.stage.errors import BadInput, StageError
+from tasks.task import Task
 
 CANDIDATE = "candidate"
 BATCH = 32
-"""Texts that share a batch while accuracy is measured."""
+"""Texts that share a batch while what is right is counted."""
 
 
 class CandidateBroke(Exception):
@@ -37,8 +35,8 @@ class Rival:
     folder: Path
     """Its files, on this machine."""
     digest: str
-    accuracy: float | None = None
-    """0 to 1, on the test split of the night it was made: shown, never judged by."""
+    figure: float | None = None
+    """At most 1, on the test split of the night it was made: shown, never judged by."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,8 @@ class Scored:
     """What a contender is like today."""
 
     name: str
-    right: Right
-    """Whether it labels each test text rightly, [texts]."""
+    evidence: Array
+    """What each test text says of it, [texts, n], as `Task.evidence` has it."""
     score: Score
     rounds: list[list[float]]
     """Milliseconds of every single text, [rounds][texts]."""
@@ -59,9 +57,10 @@ class Scored:
     def told(self) -> dict[str, Any]:
         """Its figures for the report."""
         return {
-            "accuracy": self.score.accuracy,
-            "accuracy_interval": self.score.accuracy_interval,
-            "macro_f1": self.score.macro_f1,
+            "metric": self.score.metric,
+            "figure": self.score.figure,
+            "interval": self.score.interval,
+            "others": self.score.others,
             "latency_ms": asdict(self.latency),
             "megabytes": self.megabytes,
         }
@@ -78,8 +77,17 @@ class Contest:
     """Share of the machine's cores (0 to 1) that other programs took meanwhile."""
 
 
-def contest(candidate: Path, rivals: Sequence[Rival], test: Examples, section: Gate) -> Contest:
+def contest(
+    task: Task,
+    candidate: Path,
+    rivals: Sequence[Rival],
+    texts: Sequence[Text],
+    truth: Sequence[str],
+    section: Gate,
+) -> Contest:
     """Score and time everybody on the test split, each in a process of its own.
+
+    `truth` is what `Task.truths` says of the texts.
 
     Raises CandidateBroke when the candidate can't be scored, BadInput naming the version when a
     rival can't, Unavailable when the system kills one of the processes.
@@ -89,7 +97,7 @@ def contest(candidate: Path, rivals: Sequence[Rival], test: Examples, section: G
     contenders = [Contender(name, "release", path, threads) for name, path in folders.items()]
     plan = Plan(section.rounds, section.texts, BATCH, section.seed, throughput=False)
     try:
-        found, others = measure(contenders, [], test.texts, plan, title="gate")
+        found, others = measure(contenders, [], texts, plan, title="gate")
     except StageError as error:
         if error.retryable:
             raise
@@ -100,18 +108,16 @@ def contest(candidate: Path, rivals: Sequence[Rival], test: Examples, section: G
             f"{broken}, which the candidate is held against, can't be scored, and without it "
             f"nothing may pass; fetch it again, or roll back to a version that loads:\n{error}"
         ) from None
-    scored = [_scored(each, test.labels, section.seed) for each in found]
+    scored = [_scored(task, each, truth, section.seed) for each in found]
     return Contest(scored[0], {each.name: each for each in scored[1:]}, others)
 
 
-def _scored(found: Measurement, truth: Sequence[str], seed: int) -> Scored:
-    labels = [label for label, _ in found.test]
-    right = np.array([given == label for given, label in zip(labels, truth, strict=True)], bool)
+def _scored(task: Task, found: Measurement, truth: Sequence[str], seed: int) -> Scored:
     rounds = [[1000 * second for second in each] for each in found.samples.latency]
     return Scored(
         name=found.contender.name,
-        right=right,
-        score=score(truth, labels, labels, seed),
+        evidence=task.evidence(truth, found.test),
+        score=score(task, truth, found.test, found.test, seed),
         rounds=rounds,
         latency=latency(rounds, seed),
         megabytes=_weights(found.contender.folder),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import signal
 import subprocess
@@ -15,17 +14,17 @@ from typing import Any
 
 from tasks.data.dataset import Text
 from tasks.inference.release import Release
-from tasks.judging.answers import Row
+from tasks.judging.answers import answer_of
 from tasks.sources.resolve import resolve
 from tasks.stage.errors import BadInput, Unavailable
+from tasks.task import Task
+from tasks.task.labels import Refused
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS_TO_ANSWER = 300
 """Within which a release that works has answered everything; one that hangs never does."""
 NEAR = {"fp32": 1e-3, "int8": 0.3}
-"""Difference of probabilities that may come from sharing a batch: int8 scales a batch together."""
-SUM = 1e-6
-"""How far from 1 probabilities may sum up to."""
+"""Distance of answers (`Task.apart`) that sharing a batch may make: int8 scales a batch whole."""
 
 ODD = {
     "an empty text": "",
@@ -48,6 +47,11 @@ class Request:
     name: str
     text: Text
     label: str | None = None
+    """As the dataset keeps it."""
+    task: str = ""
+    """The one of several tasks that the label is of; or the kind of the only one."""
+    within: float | None = None
+    """How far off a number may be, in its own unit; None: half a deviation of the ratings."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +67,15 @@ class Outcome:
     """Why it can't be asked at all."""
 
 
-def requests(uri: str | None, pairs: bool) -> list[Request]:
+def requests(uri: str | None, task: Task, pairs: bool) -> list[Request]:
     """The odd texts, then those of the JSONL file at `uri` (a path or s3://): `text` and `label`.
 
+    Both may be written in any way that the data may; where there are several tasks `task` names
+    the label's, and where the label is a number `within` says how far off the answer may be.
     Raises BadInput naming file and row when the file is missing or not like that.
     """
     odd = [Request(name, (text, text) if pairs else text) for name, text in ODD.items()]
-    return [*odd, *(_read(_fetched(uri), pairs) if uri else ())]
+    return [*odd, *(_read(_fetched(uri), task, pairs) if uri else ())]
 
 
 def _fetched(uri: str) -> Path:
@@ -89,46 +95,48 @@ def try_out(folder: Path, asked: Sequence[Request], threads: int) -> Outcome:
     Raises Unavailable when the system kills that process.
     """
     release = Release.read(folder)
+    task, near = release.answers, NEAR[release.precision]
     answer = _answer(folder, [each.text for each in asked], threads)
     if "broke" in answer:
         return Outcome(len(asked), broke=answer["broke"])
+    seconds = answer.pop("seconds")
     failures = [
         f"{request.name}: {failure}"
         for at, request in enumerate(asked)
-        for failure in wrong(request, release, {way: rows[at] for way, rows in _ways(answer)})
+        for failure in wrong(
+            request, task, near, {way: answer_of(rows[at], task) for way, rows in answer.items()}
+        )
     ]
-    return Outcome(len(asked), failures, answer["seconds"])
+    return Outcome(len(asked), failures, seconds)
 
 
-def _ways(answer: dict[str, Any]) -> Iterator[tuple[str, list[Row]]]:
-    return ((name, rows) for name, rows in answer.items() if name != "seconds")
-
-
-def wrong(request: Request, release: Release, rows: dict[str, Row]) -> Iterator[str]:
-    """What is wrong with the answers to one request, `rows` by the way it was asked."""
-    alone, together = rows["alone"], rows["together"]
-    near = NEAR[release.precision]
-    if not all(_is_distribution(row, len(release.labels)) for row in rows.values()):
-        yield f"its scores are no probabilities: {alone}"
+def wrong(request: Request, task: Task, near: float, answers: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with the answers to one request, by the way it was asked."""
+    alone, together = answers["alone"], answers["together"]
+    faults = [fault for each in answers.values() if (fault := task.fault(each))]
+    if faults:
+        yield faults[0]
         return
-    if together[_best(alone)] < max(together) - near or alone[_best(together)] < max(alone) - near:
-        told = (release.labels[_best(row)] for row in (alone, together))
-        yield "alone it is {}, among others {}".format(*told)
-    if rows["again"] != together:
+    if not task.agree(alone, together, near):
+        yield f"alone it is {_said(task, alone)}, among others {_said(task, together)}"
+    if answers["again"] != together:
         yield "the same call gives other scores"
-    if max(abs(one - other) for one, other in zip(rows["reversed"], together, strict=True)) > near:
+    if task.apart(answers["reversed"], together) > near:
         yield "it gets the answer of another request when the list is turned around"
-    given = release.labels[_best(alone)]
-    if request.label is not None and given != request.label:
-        yield f"answered {given}, must be {request.label}"
+    if request.label is not None:
+        (truth,) = task.truths([request.label], [request.task])
+        if not task.meets(alone, truth, request.within):
+            yield f"answered {_said(task, alone, request.task)}, must be {request.label}"
 
 
-def _is_distribution(row: Row, size: int) -> bool:
-    return len(row) == size and all(map(math.isfinite, row)) and abs(sum(row) - 1) <= SUM
-
-
-def _best(row: Row) -> int:
-    return max(range(len(row)), key=row.__getitem__)
+def _said(task: Task, answer: Any, only: str = "") -> str:
+    """The label that an answer comes to; of several tasks that of one, or all."""
+    if not task.several:
+        return task.label_of(answer)
+    members = task.members()
+    if only:
+        return members[only].label_of(answer[only])
+    return ", ".join(f"{name}: {each.label_of(answer[name])}" for name, each in members.items())
 
 
 def _answer(folder: Path, texts: list[Text], threads: int) -> dict[str, Any]:
@@ -157,7 +165,7 @@ def _answer(folder: Path, texts: list[Text], threads: int) -> dict[str, Any]:
     return answer
 
 
-def _read(path: Path, pairs: bool) -> Iterator[Request]:
+def _read(path: Path, task: Task, pairs: bool) -> Iterator[Request]:
     try:
         lines = path.read_text(encoding="utf-8").split("\n")  # JSON may hold U+2028
     except OSError as error:
@@ -166,22 +174,33 @@ def _read(path: Path, pairs: bool) -> Iterator[Request]:
         raise BadInput(f"gate.golden: {path} is not UTF-8") from None
     for number, line in enumerate(lines, 1):
         if line.strip():
-            yield _parsed(line, f"{path}, line {number}", pairs)
+            yield _parsed(line, f"{path}, line {number}", task, pairs)
 
 
-def _parsed(line: str, where: str, pairs: bool) -> Request:
+def _parsed(line: str, where: str, task: Task, pairs: bool) -> Request:
     try:
         content = json.loads(line)
     except ValueError as error:
         raise BadInput(f"gate.golden: {where} is not JSON: {error}") from None
-    text, label = (
-        content.get(key) if isinstance(content, dict) else None for key in ("text", "label")
-    )
-    parts = text if pairs and isinstance(text, list) else [text]
-    words = [part for part in parts if isinstance(part, str)]
-    if len(words) != len(parts) or len(parts) != 1 + pairs or not isinstance(label, str):
-        shape = "[text, text]" if pairs else "text"
-        raise BadInput(
-            f'gate.golden: {where}: got {line[:80]}; takes {{"text": {shape}, "label": label}}'
-        )
-    return Request(where, (words[0], words[1]) if pairs else words[0], label)
+    shape = f'{{"text": {"[text, text]" if pairs else "text"}, "label": label'
+    shape += ', "task": name}' if task.several else "}"
+    wrong = BadInput(f"gate.golden: {where}: got {line[:80]}; takes {shape}")
+    if not isinstance(content, dict) or not {"text", "label"} <= content.keys():
+        raise wrong
+    members = task.members()
+    name = str(content.get("task")) if task.several else task.kind
+    if name not in members:
+        known = ", ".join(members)
+        raise BadInput(f"gate.golden: {where}: task: got {name!r}; takes {known}")
+    within = content.get("within")
+    if within is not None and (type(within) not in (int, float) or within < 0):
+        raise BadInput(f"gate.golden: {where}: within: got {within!r}; takes a number from 0")
+    text = content["text"]
+    parts = tuple(text) if pairs and isinstance(text, list) else (text,)
+    found = members[name].read(parts, content["label"])
+    if isinstance(found, Refused):
+        raise BadInput(f"gate.golden: {where}: {found.reason}")
+    words, label = found
+    if len(words) != 1 + pairs or not all(isinstance(word, str) for word in words):
+        raise wrong
+    return Request(where, (words[0], words[1]) if pairs else words[0], label, name, within)

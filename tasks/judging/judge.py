@@ -18,6 +18,7 @@ from tasks.measuring.machine import LOUD
 from tasks.params.gate import Gate
 from tasks.stage.cores import cores
 from tasks.stage.errors import BadInput
+from tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,9 @@ def judge(case: Case) -> dict[str, Any]:
         return _ruling(case, [*checks, rules.loads(str(error))])
     if case.champion and release.digest == case.champion.digest:
         return _nothing_new(case, case.champion)
-    asked = golden.requests(case.section.golden, release.pairs)
+    task = release.answers
+    truth = _truth(case, task)
+    asked = golden.requests(case.section.golden, task, release.pairs)
     outcome = golden.try_out(case.candidate, asked, case.section.threads or cores())
     checks += [rules.loads(outcome.broke)]
     if outcome.seconds is None:
@@ -78,16 +81,28 @@ def judge(case: Case) -> dict[str, Any]:
     version = case.champion.version if case.champion else ""
     checks += [rules.same_contract(release, champion, version, case.major)]
     try:
-        found = _evidence(case, _comparable(case, release))
+        found = _evidence(case, task, truth, _comparable(case, release))
     except CandidateBroke as error:
         return _ruling(case, [*checks, rules.loads(str(error))])
-    return _ruling(case, [*checks, *_checks(case, found)], found)
+    return _ruling(case, [*checks, *_checks(case, task, truth, found)], found)
+
+
+def _truth(case: Case, task: Task) -> list[str]:
+    """What is true of the test texts; raises BadInput when they are none of the candidate's."""
+    known = task.members().keys()
+    unknown = sorted({name for name in case.test.tasks if name} - known)
+    if unknown:
+        raise BadInput(
+            f"the test split is of the task {', '.join(unknown)}, the candidate of "
+            f"{', '.join(known)}: run the stages that make both again"
+        )
+    return task.truths(case.test.labels, case.test.tasks)
 
 
 def _comparable(case: Case, release: Release) -> list[Rival]:
-    """Who can be asked what the candidate is asked: texts, or pairs of texts."""
+    """Who can be asked what the candidate is asked, and has the same task."""
     known = {each.version: each for each in (case.champion, case.best) if each}
-    return [each for each in known.values() if _card(each).pairs == release.pairs]
+    return [each for each in known.values() if rules.comparable(release, _card(each))]
 
 
 def _card(rival: Rival) -> Release:
@@ -97,39 +112,41 @@ def _card(rival: Rival) -> Release:
         raise BadInput(f"{rival.version}, which the candidate is held against: {error}") from None
 
 
-def _evidence(case: Case, rivals: Sequence[Rival]) -> Evidence:
-    section, test = case.section, case.test
-    found = contest(case.candidate, rivals, test, section)
-    mine = found.candidate
-    champion, best = (
-        found.rivals.get(each.version) if each else None
-        for each in (case.champion, case.best or case.champion)
-    )
-    total = compare(mine.right, best.right, section.seed) if best else None
+def _evidence(case: Case, task: Task, truth: Sequence[str], rivals: Sequence[Rival]) -> Evidence:
+    section, texts = case.section, case.test.texts
+    found = contest(task, case.candidate, rivals, texts, truth, section)
+    mine = found.candidate.evidence
+    changes = {
+        version: compare(task, mine, each.evidence, section.seed)
+        for version, each in found.rivals.items()
+    }
+    best = case.best or case.champion
+    total = changes.get(best.version) if best else None
+    champion = found.rivals.get(case.champion.version) if case.champion else None
     if champion is None:
         return Evidence(found, None, total, None, None)
-    was_right, sliced = champion.right, slices(test, case.domains)
+    theirs, sliced = champion.evidence, slices(task, texts, truth, case.domains)
     return Evidence(
         contest=found,
-        change=compare(mine.right, was_right, section.seed),
+        change=changes[champion.name],
         total=total,
-        slowdown=slowdown(mine.rounds, champion.rounds, section.seed),
-        standings=standings(sliced, mine.right, was_right, section.min_slice, section.seed),
+        slowdown=slowdown(found.candidate.rounds, champion.rounds, section.seed),
+        standings=standings(task, sliced, mine, theirs, section.min_slice, section.seed),
     )
 
 
-def _checks(case: Case, found: Evidence) -> list[Check]:
+def _checks(case: Case, task: Task, truth: Sequence[str], found: Evidence) -> list[Check]:
     section, mine = case.section, found.contest.candidate
     version = case.champion.version if case.champion else ""
     best = case.best or case.champion
     champion = found.contest.rivals.get(version)
     times = mine.latency.p50, champion.latency.p50 if champion else 0.0
     return [
-        *rules.absolute(mine, case.test.labels, section),
-        rules.drop(found.change, version, section),
+        *rules.absolute(task, mine, truth, section),
+        rules.drop(task, found.change, version, section),
         rules.significance(found.change, version, section),
-        rules.total_drop(found.total, best.version if best else "", section),
-        *rules.by_slice(found.standings, version, section),
+        rules.total_drop(task, found.total, best.version if best else "", section),
+        *rules.by_slice(task, found.standings, version, section),
         *rules.slowness(found.slowdown, times, version, section),
     ]
 
@@ -143,6 +160,7 @@ def _ruling(case: Case, checks: list[Check], found: Evidence | None = None) -> d
     """The report, with as much of it as there was reason to find out."""
     return {
         "verdict": verdict_of(checks),
+        "metric": found.contest.candidate.score.metric if found else None,
         "reasons": reasons_of(checks),
         "checks": [asdict(check) for check in checks],
         "waived": [check.name for check in checks if check.waived],
@@ -178,7 +196,7 @@ def _told(rival: Rival | None, found: Evidence | None) -> dict[str, Any] | None:
     if rival is None:
         return None
     scored = found.contest.rivals.get(rival.version) if found else None
-    known = {"version": rival.version, "digest": rival.digest, "recorded_accuracy": rival.accuracy}
+    known = {"version": rival.version, "digest": rival.digest, "recorded_figure": rival.figure}
     return known | (scored.told() if scored else {})
 
 
@@ -200,23 +218,23 @@ def _slices(found: Sequence[Standing] | None, section: Gate) -> list[dict[str, A
 
 
 def _metrics(found: Evidence) -> dict[str, float]:
-    """The numbers to compare nights by: shares 0 to 1, points, ms, MB."""
+    """The numbers to compare nights by: figures up to 1, points, ms, MB."""
     mine = found.contest.candidate
+    metric = mine.score.metric
     numbers = {
-        "accuracy": mine.score.accuracy,
-        "macro_f1": mine.score.macro_f1,
+        **mine.score.others,
         "latency_ms": mine.latency.p50,
         "megabytes": mine.megabytes,
-        "texts": len(mine.right),
+        "texts": len(mine.evidence),
     }
     if found.change:
         numbers |= {
-            "champion_accuracy": found.change.reference,
+            f"champion_{metric}": found.change.reference,
             "drop": found.change.drop,
             "p_value": found.change.p_value,
         }
     if found.total:
-        numbers |= {"best_accuracy": found.total.reference, "total_drop": found.total.drop}
+        numbers |= {f"best_{metric}": found.total.reference, "total_drop": found.total.drop}
     if found.slowdown:
         numbers["slowdown"] = found.slowdown.ratio
     return numbers

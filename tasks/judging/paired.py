@@ -6,11 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
 from statistics import median
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from tasks.measuring.statistics import CONFIDENCE, RESAMPLES, Interval, drop_interval
+from tasks.measuring.frontier import ROUNDING
+from tasks.measuring.statistics import (
+    RESAMPLES,
+    Array,
+    Interval,
+    bounds,
+    drop_interval,
+    redrawn,
+)
+from tasks.task import Task
 
 Right = npt.NDArray[np.bool_]
 """Whether each text got the right label, [texts]."""
@@ -21,34 +31,60 @@ class Comparison:
     """A model against another on the same texts."""
 
     texts: int
-    accuracy: float
-    """Its share of right labels, 0 to 1."""
+    figure: float
+    """By its task's metric, at most 1."""
     reference: float
     """The other's."""
-    lost: int
-    """Texts that only the other gets right."""
-    won: int
+    lost: int | None
+    """Of exclusive classes, the texts that only the other gets right."""
+    won: int | None
     """Texts that only it gets right."""
     drop: float
-    """Points of accuracy lost; negative where it is better."""
+    """Points (hundredths) lost; negative where it is better."""
     drop_interval: Interval
     p_value: float
-    """Of McNemar's test that it is worse, one-sided."""
+    """Of the hypothesis that it is no worse, one-sided."""
+    test: Literal["McNemar", "paired bootstrap"]
 
 
-def compare(right: Right, reference: Right, seed: int) -> Comparison:
-    """Hold a model's right answers against the reference's, text by text; needs a text at least."""
+def compare(task: Task, evidence: Array, reference: Array, seed: int) -> Comparison:
+    """Hold a model against the reference, text by text; both are `Task.evidence`, [texts, n].
+
+    Needs a text at least. Of exclusive classes all is exact: the texts that only one of the two
+    gets right say everything. Elsewhere the texts are drawn anew, the same ones for both: p is the
+    share of draws in which the model is no worse (Efron & Tibshirani 1993).
+    """
+    if task.classes:
+        return _compare_classes(evidence[:, 0] > 0, reference[:, 0] > 0, seed)
+    figure, former = task.figure(evidence), task.figure(reference)
+    drawn = redrawn(task.figure, [evidence, reference], seed)
+    drops = 100 * (drawn[:, 1] - drawn[:, 0])
+    return Comparison(
+        texts=len(evidence),
+        figure=figure,
+        reference=former,
+        lost=None,
+        won=None,
+        drop=100 * (former - figure),
+        drop_interval=bounds(drops),
+        p_value=float((1 + (drops <= ROUNDING).sum()) / (1 + len(drops))),
+        test="paired bootstrap",
+    )
+
+
+def _compare_classes(right: Right, reference: Right, seed: int) -> Comparison:
     lost = int((reference & ~right).sum())
     won = int((right & ~reference).sum())
     return Comparison(
         texts=len(right),
-        accuracy=float(right.mean()),
+        figure=float(right.mean()),
         reference=float(reference.mean()),
         lost=lost,
         won=won,
         drop=100 * (lost - won) / len(right),
         drop_interval=drop_interval(reference, right, seed),
         p_value=mcnemar(lost, won),
+        test="McNemar",
     )
 
 
@@ -89,7 +125,5 @@ def slowdown(
     for i in range(RESAMPLES):
         drawn = rng.integers(count, size=(count, 1)), rng.integers(size, size=(count, size))
         ratios[i] = np.median(mine[drawn]) / np.median(theirs[drawn])
-    tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(ratios, [tail, 100 - tail])
     ratio = median(mine.ravel().tolist()) / median(theirs.ravel().tolist())
-    return Slowdown(ratio, Interval(float(low), float(high)))
+    return Slowdown(ratio, bounds(ratios))

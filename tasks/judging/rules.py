@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from tasks.inference.release import Release
@@ -13,6 +12,7 @@ from tasks.judging.paired import Comparison, Slowdown
 from tasks.judging.slices import Standing
 from tasks.measuring.frontier import ROUNDING
 from tasks.params.gate import Gate
+from tasks.task import Task
 
 FAILURES_TOLD = 3
 """Golden requests that a reason names; the report has them all."""
@@ -49,21 +49,18 @@ def starts(seconds: float, section: Gate) -> list[Check]:
     return [Check("start, s", "absolute", seconds, limit, "at most", seconds <= limit, told)]
 
 
-def absolute(mine: Scored, truth: Sequence[str], section: Gate) -> list[Check]:
-    """Accuracy above that of the commonest class, and the limits that are set."""
-    accuracy, milliseconds = mine.score.accuracy, mine.latency.p50
-    label, times = max(sorted(Counter(truth).items()), key=lambda item: item[1])
-    share = times / len(truth)
-    told = f"{_percent(accuracy)} of the test texts are labelled rightly, always saying {label} "
-    told += f"gives {_percent(share)}"
-    checks = [
-        Check("majority class", "absolute", accuracy, share, "more than", accuracy > share, told)
-    ]
-    if (least := section.min_accuracy) is not None:
-        told = f"{_percent(accuracy)} of the test texts are labelled rightly, gate.min_accuracy "
-        told += f"asks for {_percent(least)}"
-        ok = accuracy >= least - ROUNDING
-        checks.append(Check("accuracy", "absolute", accuracy, least, "at least", ok, told))
+def absolute(task: Task, mine: Scored, truth: Sequence[str], section: Gate) -> list[Check]:
+    """Better than one answer to everything, and within the limits that are set.
+
+    `truth` is what `Task.truths` says of the test texts.
+    """
+    figure, milliseconds = mine.score.figure, mine.latency.p50
+    checks = [_unlike_a_constant(task, figure, truth)]
+    if (least := section.min_figure) is not None:
+        told = f"its {task.metric_name} on test is {task.told(figure)}, gate.min_figure asks for "
+        told += task.told(least)
+        ok = figure >= least - ROUNDING
+        checks.append(Check("figure", "absolute", figure, least, "at least", ok, told))
     if (most := section.max_latency_ms) is not None:
         told = f"one text takes {milliseconds:.3g} ms, gate.max_latency_ms allows {most:g}"
         ok = milliseconds <= most
@@ -83,9 +80,8 @@ def same_contract(mine: Release, theirs: Release | None, version: str, major: in
     name = "labels"
     if theirs is None:
         return waive(name, None, "equal to", NO_CHAMPION)
-    now, then = sorted(mine.labels), sorted(theirs.labels)
-    observed, limit = _listed(now, mine.pairs), _listed(then, theirs.pairs)
-    ok = now == then and mine.pairs == theirs.pairs
+    observed, limit = _listed(mine), _listed(theirs)
+    ok = sorted(mine.labels) == sorted(theirs.labels) and comparable(mine, theirs)
     told = _answers(mine, theirs, version)
     if not ok and major is not None and major > major_of(version):
         return waive(name, limit, "equal to", f"{told}: publish.major {major} is a new one")
@@ -94,35 +90,61 @@ def same_contract(mine: Release, theirs: Release | None, version: str, major: in
     return Check(name, "change", observed, limit, "equal to", ok, told)
 
 
+def _unlike_a_constant(task: Task, figure: float, truth: Sequence[str]) -> Check:
+    usual = task.usual(truth)
+    share = task.figure(task.evidence(truth, [usual] * len(truth)))
+    ok, theirs = figure > share, task.told(share)
+    if task.classes:
+        told = f"{task.told(figure)} of the test texts are labelled rightly, always saying "
+        told += f"{task.label_of(usual)} gives {theirs}"
+        return Check("majority class", "absolute", figure, share, "more than", ok, told)
+    told = f"its {task.metric_name} on test is {task.told(figure)}, the same answer to every text "
+    told += f"gives {theirs}"
+    return Check("usual answer", "absolute", figure, share, "more than", ok, told)
+
+
 NO_CHAMPION = "no version is in production yet"
 NO_BEST = "no version was ever promoted"
 
 
-def drop(found: Comparison | None, version: str, section: Gate) -> Check:
+def comparable(mine: Release, theirs: Release) -> bool:
+    """Whether both can be asked the same, and answer in the same way."""
+    return mine.pairs == theirs.pairs and _kinds(mine) == _kinds(theirs)
+
+
+def drop(task: Task, found: Comparison | None, version: str, section: Gate) -> Check:
     """Points lost against production."""
     limit = section.max_drop
     if found is None:
         return waive("drop, points", limit, "at most", NO_CHAMPION)
-    told = f"{_change(found, version)}, gate.max_drop allows {limit:g}"
+    told = f"{_change(task, found, version)}, gate.max_drop allows {limit:g}"
     return _at_most("drop, points", found.drop, limit, told)
 
 
-def total_drop(found: Comparison | None, version: str, section: Gate) -> Check:
+def total_drop(task: Task, found: Comparison | None, version: str, section: Gate) -> Check:
     """Points lost against the best version ever promoted, so that small losses can't add up."""
     limit = section.max_total_drop
     if found is None:
         return waive("total drop, points", limit, "at most", NO_BEST)
-    told = f"{_change(found, version)}, the best ever promoted, gate.max_total_drop allows "
+    told = f"{_change(task, found, version)}, the best ever promoted, gate.max_total_drop allows "
     return _at_most("total drop, points", found.drop, limit, f"{told}{limit:g}")
 
 
 def significance(found: Comparison | None, version: str, section: Gate) -> Check:
-    """Not significantly worse than production, by McNemar's exact test, one-sided."""
+    """Not significantly worse than production, one-sided.
+
+    By McNemar's exact test of exclusive classes, elsewhere by drawing the texts anew.
+    """
     name, limit = "not significantly worse, p", section.significance
     if found is None:
         return waive(name, limit, "at least", NO_CHAMPION)
-    told = f"{found.lost:,} of {found.texts:,} test texts only {version} gets right, {found.won:,} "
-    told += f"only the candidate: a model no worse does so with p = {found.p_value:.2g}, "
+    if found.lost is None or found.won is None:
+        told = f"of test splits drawn anew from the {found.texts:,} texts, it is no worse than "
+        told += f"{version} on a share of {found.p_value:.2g}, "
+    else:
+        told = f"{found.lost:,} of {found.texts:,} test texts only {version} gets right, "
+        told += f"{found.won:,} only the candidate: a model no worse does so with p = "
+        told += f"{found.p_value:.2g}, "
     told += f"gate.significance asks for {limit:g}"
     return Check(name, "change", found.p_value, limit, "at least", found.p_value >= limit, told)
 
@@ -141,14 +163,16 @@ def slowness(found: Slowdown | None, times: tuple[float, float], version: str, s
     return [_at_most(name, low, limit, f"{told}{limit:g}")]
 
 
-def by_slice(found: Sequence[Standing] | None, version: str, section: Gate) -> list[Check]:
+def by_slice(
+    task: Task, found: Sequence[Standing] | None, version: str, section: Gate
+) -> list[Check]:
     """A check a kind of slice: no slice loses much and more than chance would take from it."""
     if found is None:
         return [waive("slices, points", section.max_slice_drop, "at most", NO_CHAMPION)]
     judged = [each for each in found if each.p_corrected is not None]
     kinds = dict.fromkeys(each.slice.kind for each in judged)
     return [
-        _of_kind(kind, [each for each in judged if each.slice.kind == kind], version, section)
+        _of_kind(task, kind, [each for each in judged if each.slice.kind == kind], version, section)
         for kind in kinds
     ]
 
@@ -164,17 +188,19 @@ def major_of(version: str) -> int:
     return int(version.removeprefix("v").split(".")[0])
 
 
-def _of_kind(kind: str, judged: Sequence[Standing], version: str, section: Gate) -> Check:
+def _of_kind(
+    task: Task, kind: str, judged: Sequence[Standing], version: str, section: Gate
+) -> Check:
     failing = [each for each in judged if is_failing(each, section)]
     worst = max(failing or judged, key=lambda each: each.found.drop)
     limit = section.max_slice_drop
     told = "; ".join(
-        f"{each.slice.name}: {_change(each.found, version)}, more than chance (p = "
+        f"{each.slice.name}: {_change(task, each.found, version)}, more than chance (p = "
         f"{each.p_corrected:.2g}, corrected), gate.max_slice_drop allows {limit:g}"
         for each in failing
     )
     if not failing:
-        told = f"the worst is {worst.slice.name}: {_change(worst.found, version)}"
+        told = f"the worst is {worst.slice.name}: {_change(task, worst.found, version)}"
         if worst.found.drop > limit:
             told += f", which may be chance (p = {worst.p_corrected:.2g}, corrected)"
     name = f"slices by {kind}, points"
@@ -185,21 +211,27 @@ def _at_most(name: str, observed: float, limit: float, told: str) -> Check:
     return Check(name, "change", observed, limit, "at most", observed <= limit + ROUNDING, told)
 
 
-def _change(found: Comparison, version: str) -> str:
+def _change(task: Task, found: Comparison, version: str) -> str:
     where = f"on {found.texts:,} test texts"
-    if found.lost == found.won:
-        return f"it is as accurate as {version} {where} ({_percent(found.accuracy)})"
+    now, then = task.told(found.figure), task.told(found.reference)
+    if abs(found.drop) <= ROUNDING:
+        return f"it is as good as {version} {where} ({now})"
     did = "loses" if found.drop > 0 else "gains"
-    both = f"{100 * found.reference:.2f} → {_percent(found.accuracy)}"
+    both = f"{then.removesuffix(' %')} → {now}"
     return f"it {did} {abs(found.drop):.3g} points against {version} {where} ({both})"
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f} %"
+def _kinds(release: Release) -> str:
+    """What it does, by task where there are several."""
+    task = release.answers
+    if not task.several:
+        return task.kind
+    return ", ".join(f"{name}: {each.kind}" for name, each in task.members().items())
 
 
-def _listed(labels: Sequence[str], pairs: bool) -> str:
-    return f"{', '.join(labels)}{' for pairs of texts' if pairs else ''}"
+def _listed(release: Release) -> str:
+    labels = ", ".join(sorted(release.labels)) or _kinds(release)
+    return f"{labels}{' for pairs of texts' if release.pairs else ''}"
 
 
 def _answers(mine: Release, theirs: Release, version: str) -> str:
@@ -207,6 +239,8 @@ def _answers(mine: Release, theirs: Release, version: str) -> str:
     if mine.pairs != theirs.pairs:
         takes = ["a text", "a pair of texts"]
         return f"it takes {takes[mine.pairs]}, {version} takes {takes[theirs.pairs]}"
+    if _kinds(mine) != _kinds(theirs):
+        return f"its task is {_kinds(mine)}, that of {version} is {_kinds(theirs)}"
     now, then = set(mine.labels), set(theirs.labels)
     if now == then:
         return f"it has the labels of {version}"

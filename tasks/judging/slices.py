@@ -1,6 +1,7 @@
 """The test split in slices: a model may be good on the whole and bad for some.
 
-A slice is what has a class, a length, a source or a `slice` (the dataset's column) in common.
+A slice is what has a class (or an entity's type), a length, a source, a `slice` (the dataset's
+column) or one of several tasks in common.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from tasks.data.dataset import Examples, Text
-from tasks.judging.paired import Comparison, Right, compare
-from tasks.measuring.statistics import holm
+from tasks.data.dataset import Text
+from tasks.judging.paired import Comparison, compare
+from tasks.measuring.statistics import Array, holm
+from tasks.task import Task
 
 DOMAINS = ("source", "slice")
 """The dataset's columns that say where an example comes from. Dates are none: each is new."""
@@ -30,7 +32,7 @@ class Slice:
     """Some of the test texts, and what they have in common."""
 
     kind: str
-    """class, length, source or slice."""
+    """class, task, length, source or slice."""
     value: str
     rows: list[int]
 
@@ -50,12 +52,17 @@ class Standing:
     """By Holm over all slices that are judged; None for one with too few texts to be judged."""
 
 
-def slices(examples: Examples, domains: dict[str, list[str | None]]) -> list[Slice]:
+def slices(
+    task: Task,
+    texts: Sequence[Text],
+    truth: Sequence[str],
+    domains: dict[str, list[str | None]],
+) -> list[Slice]:
     """Every slice of the split, a kind after the other; `domains` are columns by name.
 
-    By class, the share of right answers is the class's recall.
+    `truth` is what `Task.truths` gives. By class, the share of right answers is the class's recall.
     """
-    found = [*_by("class", examples.labels), *_by_length(examples.texts)]
+    found = [*_by_label(task, truth), *_by_length(texts)]
     for name, values in domains.items():
         plain = [None if value is None else _DATED.sub("", value) for value in values]
         if FEWEST_VALUES <= len({*plain} - {None}) <= MOST_VALUES:
@@ -70,16 +77,36 @@ def read_domains(path: Path) -> dict[str, list[str | None]]:
 
 
 def standings(
-    found: Sequence[Slice], right: Right, reference: Right, fewest: int, seed: int
+    task: Task,
+    found: Sequence[Slice],
+    evidence: Array,
+    reference: Array,
+    fewest: int,
+    seed: int,
 ) -> list[Standing]:
     """Compare a model with the reference on every slice; those below `fewest` texts aren't judged.
 
+    `evidence` and `reference` are `Task.evidence` of both, a row a text.
+
     Their p-values are left out of the correction, which is the milder the fewer there are.
     """
-    compared = [compare(right[each.rows], reference[each.rows], seed) for each in found]
+    compared = [compare(task, evidence[each.rows], reference[each.rows], seed) for each in found]
     judged = [at for at, each in enumerate(compared) if each.texts >= fewest]
     corrected = dict(zip(judged, holm([compared[at].p_value for at in judged]), strict=True))
     return [Standing(each, compared[at], corrected.get(at)) for at, each in enumerate(found)]
+
+
+def _by_label(task: Task, truth: Sequence[str]) -> Iterator[Slice]:
+    """The texts whose label speaks of a name, for every name; where there are several, by task."""
+    heads = task.by_head(truth)
+    for head in heads:
+        rows: dict[str, list[int]] = {}
+        for row, label in zip(head.rows, head.truth, strict=True):
+            for name in dict.fromkeys(head.task.names(label)):
+                rows.setdefault(name, []).append(row)
+        for name in sorted(rows):
+            yield Slice("class", f"{head.name}/{name}" if head.name else name, rows[name])
+    yield from (Slice("task", head.name, head.rows) for head in heads if head.name and head.rows)
 
 
 def _by(kind: str, values: Sequence[str | None]) -> Iterator[Slice]:

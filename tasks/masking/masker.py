@@ -43,9 +43,21 @@ class Masker:
 
     def __call__(self, text: str) -> tuple[str, Counter[str]]:
         """The text masked, and how often each kind was found."""
+        masked, found, _ = self.following(text, ())
+        return masked, found
+
+    def following(
+        self, text: str, stretches: Sequence[Span]
+    ) -> tuple[str, Counter[str], list[Span]]:
+        """The text masked, how often each kind was found, and where stretches of it came to lie.
+
+        A stretch of which a part is masked has the whole mark in it. Two that did not overlap do
+        so afterwards when one mark has taken a part of both.
+        """
         found: Counter[str] = Counter()
+        places = list(stretches)
         if not self._finders or not may_hold(text):
-            return text, found
+            return text, found, places
         folded = fold(text)
         before = -1
         while found.total() != before:  # what is masked may have hidden what stood beside it
@@ -57,10 +69,28 @@ class Masker:
                     mark = f"[{kind.upper()}]"
                     text, folded = _marked(text, spans, mark), _marked(folded, spans, mark)
                     found[kind] += len(spans)
-        return text, found
+                    if places:
+                        places = [_moved(place, spans, len(mark)) for place in places]
+        return text, found, places
 
 
 def _marked(text: str, spans: Sequence[Span], mark: str) -> str:
     ends = [0, *(end for _, end in spans)]
     starts = [*(start for start, _ in spans), len(text)]
     return mark.join(text[end:start] for end, start in zip(ends, starts, strict=True))
+
+
+def _moved(place: Span, spans: Sequence[Span], length: int) -> Span:
+    """Where a stretch lies once each of the spans, in order, is that many characters long."""
+    start, end = place
+    by_start = by_end = 0
+    for first, after in spans:
+        longer = length - (after - first)
+        if first < place[0] < after:
+            start = first
+        elif after <= place[0]:
+            by_start += longer
+        if first < place[1]:
+            by_end += longer
+            end = max(end, after)
+    return start + by_start, end + by_end

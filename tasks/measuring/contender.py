@@ -1,15 +1,22 @@
-"""What is measured: something that takes texts and answers with labels."""
+"""What is measured: something that takes texts and answers them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from tasks.task import Task
 
 Text = str | tuple[str, str]
-Answer = tuple[str, float]
-"""A label and its probability."""
+Answer = Any
+"""A `Prediction`; of several tasks a dict of one a task, as a Predictor gives them."""
+
+PIPELINE = "transformers.pipeline"
+MODEL = "PyTorch model"
+"""Where transformers has no pipeline for what the model does: several tasks, tokens among them."""
 
 
 @dataclass(frozen=True)
@@ -17,14 +24,26 @@ class Contender:
     """What to load, and with how many threads; made in the parent, loaded in a child."""
 
     name: str
-    kind: Literal["pipeline", "release"]
-    """`pipeline`: transformers' own, torch in fp32. `release`: a folder through the Predictor."""
+    kind: Literal["baseline", "release"]
+    """`baseline`: transformers' own, torch in fp32. `release`: a folder through the Predictor."""
     folder: Path
     threads: int
+    task: Task | None = None
+    """What a baseline's model was trained for; a release says so itself."""
+    stride: int = 0
+    """Tokens that the windows of a long text share, where a baseline's task labels tokens."""
+
+    @classmethod
+    def baseline(cls, folder: Path, threads: int, task: Task, stride: int) -> Contender:
+        """What a user would deploy otherwise, from a `save_pretrained` folder."""
+        name = PIPELINE if task.pipeline else MODEL
+        return cls(name, "baseline", folder, threads, task, stride)
 
     def load(self) -> Loaded:
         """Load it into this process; nothing that it needs is imported before."""
-        return Pipeline(self) if self.kind == "pipeline" else Served(self)
+        if self.task is None:
+            return Served(self)
+        return Pipeline(self, self.task) if self.task.pipeline else Direct(self, self.task)
 
 
 class Loaded(Protocol):
@@ -41,39 +60,68 @@ class Loaded(Protocol):
 
 
 class Pipeline:
-    """`transformers.pipeline("text-classification")`: what a user would deploy otherwise."""
+    """`transformers.pipeline`: what a user would deploy otherwise."""
 
-    def __init__(self, contender: Contender) -> None:
-        import tokenizers
-        import torch
-        import transformers
-
-        log: Any = transformers.utils.logging
-        log.set_verbosity_error()
-        log.disable_progress_bar()
-        torch.set_num_threads(contender.threads)
+    def __init__(self, contender: Contender, task: Task) -> None:
+        transformers, torch = _quiet(contender.threads)
         self._pipe: Any = transformers.pipeline(
-            "text-classification", model=str(contender.folder), device="cpu", dtype=torch.float32
+            task.pipeline, model=str(contender.folder), device="cpu", dtype=torch.float32
         )
-        self.environment = {
-            "dtype": str(next(self._pipe.model.parameters()).dtype).removeprefix("torch."),
-            "threads": torch.get_num_threads(),
-            "tokenizers": tokenizers.__version__,
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-        }
+        if getattr(self._pipe.model.config, "nightshift_pooling", "cls") != "cls":
+            from tasks.training.pooling import pooled, pooling_of
+
+            # a plain load goes by the model's type, and would read the first token
+            self._pipe.model = pooled(self._pipe.model, pooling_of(self._pipe.model.config))
+        self._heard, self._options = task.heard, task.asked(contender.stride)
+        self.environment = _environment(self._pipe.model)
 
     def one(self, text: Text) -> Answer:
         """One call of the pipeline."""
-        answer = self._pipe(_as_input(text), truncation=True)
-        found = answer[0] if isinstance(answer, list) else answer
-        return found["label"], found["score"]
+        return self._heard(self._pipe(_as_input(text), **self._options))
 
     def many(self, texts: Sequence[Text], batch: int) -> list[Answer]:
         """One call with the list as it is, which the pipeline pads batch by batch."""
         inputs = [_as_input(text) for text in texts]
-        found = self._pipe(inputs, batch_size=batch, truncation=True)
-        return [(answer["label"], answer["score"]) for answer in found]
+        return [*map(self._heard, self._pipe(inputs, batch_size=batch, **self._options))]
+
+
+class Direct:
+    """The model called as its documentation does, batch by batch; a long text is cut."""
+
+    def __init__(self, contender: Contender, task: Task) -> None:
+        transformers, torch = _quiet(contender.threads)
+        folder = str(contender.folder)
+        self._task = task
+        self._tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder)
+        kind = transformers.AutoModelForTokenClassification
+        self._model: Any = kind.from_pretrained(folder, dtype=torch.float32).eval()
+        self.environment = _environment(self._model)
+
+    def one(self, text: Text) -> Answer:
+        """One call of the model."""
+        return self.many([text], 1)[0]
+
+    def many(self, texts: Sequence[Text], batch: int) -> list[Answer]:
+        """A call of the model for every `batch` texts in the order they come in."""
+        starts = range(0, len(texts), batch)
+        return [answer for at in starts for answer in self._together(texts[at : at + batch])]
+
+    def _together(self, texts: Sequence[Text]) -> list[Answer]:
+        import numpy as np
+        import torch
+
+        from tasks.task.pieces import pieces_of
+
+        found = self._tokenizer(list(texts), truncation=True, padding=True, return_tensors="pt")
+        there = found["attention_mask"].bool()
+        with torch.inference_mode():
+            logits = self._model(**found).logits[there].numpy()
+        pieces = []
+        for text, encoding, mask in zip(texts, found.encodings, there.numpy(), strict=True):
+            places = pieces_of(str(text), encoding)
+            pieces.append(type(places)(places.spans[mask], places.first[mask]))
+        bounds = np.cumsum([0, *there.sum(1).tolist()])
+        return self._task.decode(logits, texts, pieces, bounds)
 
 
 class Served:
@@ -95,13 +143,37 @@ class Served:
 
     def one(self, text: Text) -> Answer:
         """One call with a list of one."""
-        found = self._predictor([text])[0]
-        return found.label or "", found.score or 0.0
+        return self._predictor([text])[0]
 
     def many(self, texts: Sequence[Text], batch: int) -> list[Answer]:
         """One call with the list as it is."""
-        found = self._predictor(texts, batch_size=batch)
-        return [(each.label or "", each.score or 0.0) for each in found]
+        return self._predictor(texts, batch_size=batch)
+
+
+def _quiet(threads: int) -> tuple[Any, Any]:
+    """Transformers and torch, without their chatter and with so many threads."""
+    import torch
+    import transformers
+
+    log: Any = transformers.utils.logging
+    log.set_verbosity_error()
+    log.disable_progress_bar()
+    torch.set_num_threads(threads)
+    return transformers, torch
+
+
+def _environment(model: Any) -> dict[str, Any]:
+    import tokenizers
+    import torch
+    import transformers
+
+    return {
+        "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "tokenizers": tokenizers.__version__,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
 
 
 def _as_input(text: Text) -> Any:

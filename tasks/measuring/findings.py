@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from tasks.measuring.contender import Answer, Text
 from tasks.measuring.costs import cost_of_a_million
 from tasks.measuring.frontier import Row
-from tasks.measuring.honest import MAJORITY, TFIDF
+from tasks.measuring.honest import Honest
 from tasks.measuring.machine import LOUD, describe_cpu
-from tasks.measuring.rounds import ROUNDS_TOGETHER, TEXTS_TOGETHER
-from tasks.measuring.scores import Score, classes, confusion_counts, each_class, worst
+from tasks.measuring.rounds import ROUNDS_TOGETHER
+from tasks.measuring.scores import classes, confusion_counts, each_class, worst
 from tasks.measuring.session import Measurement, Plan
+from tasks.task import Task
 
 EXAMPLES_SHOWN = 20
 
-Honest = Mapping[str, Mapping[str, Score]]
-"""Scores of the simple models, by name and split."""
-
 
 def describe(
-    found: Sequence[Measurement], plan: Plan, others: float, honest: Honest
+    task: Task, found: Sequence[Measurement], plan: Plan, others: float, honest: Sequence[Honest]
 ) -> dict[str, Any]:
     """What was measured, how, and on what."""
     environment = {
@@ -31,16 +29,15 @@ def describe(
         "variants": {**found[1].environment, "dtype": "each variant's own"},
     }
     return {
+        "task": task.describe(),
+        "metric": task.metric,
         "environment": environment,
         "others_share_of_cores": others,
-        "honest": [
-            {"name": name, **{split: asdict(each) for split, each in scores.items()}}
-            for name, scores in honest.items()
-        ],
+        "honest": [asdict(each) for each in honest],
         "method": {
             "rounds": plan.rounds,
             "texts_one_at_a_time": min(plan.single, len(found[0].test)),
-            "texts_together": min(TEXTS_TOGETHER, len(found[0].test)),
+            "texts_together": max(found[0].samples.together, default=0),
             "rounds_together": min(ROUNDS_TOGETHER, plan.rounds),
             "batch": plan.batch,
         },
@@ -57,26 +54,29 @@ def quiet_warnings(others: float) -> list[str]:
     ]
 
 
-def honest_warnings(rows: Sequence[Row], chosen: Row, honest: Honest) -> list[str]:
+def honest_warnings(
+    task: Task, rows: Sequence[Row], chosen: Row, honest: Sequence[Honest]
+) -> list[str]:
     """A line for each simple model on the test split that the transformer doesn't beat."""
-    best = max(rows, key=lambda row: row.validation.accuracy)
+    best = max(rows, key=lambda row: row.validation.figure)
     return [
-        f"{row.name} ({100 * row.test.accuracy:.2f} % on test) does not beat {name} "
-        f"({100 * scores['test'].accuracy:.2f} %): is a transformer worth it here?"
-        for row in dict.fromkeys([best, chosen])
-        for name, scores in honest.items()
-        if row.test.accuracy <= scores["test"].accuracy
+        f"{row.name} ({task.told(row.test.figure)} on test) does not beat {each.name} "
+        f"({task.told(each.test.figure)}): is a transformer worth it here?"
+        for row in ([best] if best is chosen else [best, chosen])
+        for each in honest
+        if row.test.figure <= each.test.figure
     ]
 
 
-def summary(baseline: Row, chosen: Row, honest: Honest, price: float) -> dict[str, dict[str, Any]]:
-    """The numbers a person asks for first: accuracies 0 to 1, drops in points, ms, texts/s, MB."""
-    fast = chosen.speed
-    numbers = {
+def summary(
+    baseline: Row, chosen: Row, honest: Sequence[Honest], price: float
+) -> dict[str, dict[str, Any]]:
+    """The numbers a person asks for first: figures up to 1, drops in points, ms, texts/s, MB."""
+    fast, metric = chosen.speed, chosen.test.metric
+    numbers: dict[str, dict[str, float]] = {
         "finetuned": {
-            "accuracy": baseline.test.accuracy,
-            "macro_f1": baseline.test.macro_f1,
-            "validation_accuracy": baseline.validation.accuracy,
+            **baseline.test.others,
+            f"validation_{metric}": baseline.validation.figure,
         },
         "baseline": {
             "latency_ms": baseline.speed.latency.p50,
@@ -84,9 +84,8 @@ def summary(baseline: Row, chosen: Row, honest: Honest, price: float) -> dict[st
             "cost_of_a_million": cost_of_a_million(baseline.speed.throughput, price),
         },
         "release": {
-            "accuracy": chosen.test.accuracy,
-            "macro_f1": chosen.test.macro_f1,
-            "validation_accuracy": chosen.validation.accuracy,
+            **chosen.test.others,
+            f"validation_{metric}": chosen.validation.figure,
             "drop_validation": chosen.validation.drop,
             "drop_test": chosen.test.drop,
             "latency_ms": fast.latency.p50,
@@ -99,8 +98,7 @@ def summary(baseline: Row, chosen: Row, honest: Honest, price: float) -> dict[st
             "memory_mb": chosen.memory_mb,
             "cost_of_a_million": cost_of_a_million(fast.throughput, price),
         },
-        "tfidf": {"accuracy": honest[TFIDF]["test"].accuracy},
-        "majority": {"accuracy": honest[MAJORITY]["test"].accuracy},
+        **{each.key: {metric: each.test.figure} for each in honest},
     }
     return {
         name: {key: round(value, 4) for key, value in each.items()}
@@ -116,17 +114,36 @@ def flat(metrics: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def mistakes(
-    texts: Sequence[Text], truth: Sequence[str], answers: Sequence[Answer]
+    task: Task, texts: Sequence[Text], truth: Sequence[str], answers: Sequence[Answer]
 ) -> dict[str, Any]:
-    """Where the release goes wrong on the test split: by class, pair of classes, and example."""
-    predicted = labels_of(answers)
+    """Where the release goes wrong on the test split: by class, pair of classes, and example.
+
+    Of several tasks each has its own, under `heads`.
+    """
+    found = {
+        each.name: _mistakes_of(
+            each.task, [texts[row] for row in each.rows], each.truth, each.of(answers)
+        )
+        for each in task.by_head(truth)
+    }
+    if "" in found:
+        return {**found[""], "heads": {}}
+    return {"classes": [], "confusion": None, "worst": [], "heads": found}
+
+
+def _mistakes_of(
+    task: Task, texts: Sequence[Text], truth: Sequence[str], answers: Sequence[Answer]
+) -> dict[str, Any]:
+    confusion = None
+    if task.classes:
+        told = [task.label_of(answer) for answer in answers]
+        counts = confusion_counts(truth, told)
+        confusion = {"labels": classes(truth, told), "counts": counts}
     return {
-        "classes": each_class(truth, predicted),
-        "confusion": {
-            "labels": classes(truth, predicted),
-            "counts": confusion_counts(truth, predicted),
-        },
-        "worst": worst(texts, truth, answers, EXAMPLES_SHOWN),
+        "metric": task.metric,
+        "classes": each_class(task, truth, answers),
+        "confusion": confusion,
+        "worst": worst(task, texts, truth, answers, EXAMPLES_SHOWN),
     }
 
 
@@ -155,24 +172,19 @@ def raw_samples(found: Sequence[Measurement]) -> dict[str, Any]:
     }
 
 
-FRONTIER = ("variant", "latency_ms", "accuracy", "validation_accuracy", "throughput", "size_mb")
+FRONTIER = ("variant", "latency_ms", "figure", "validation_figure", "throughput", "size_mb")
 
 
 def frontier(rows: Sequence[Row]) -> list[tuple[Any, ...]]:
-    """A line a contender for the plot; the columns are `FRONTIER`. Accuracies are 0 to 1."""
+    """A line a contender for the plot; the columns are `FRONTIER`. Figures are at most 1."""
     return [
         (
             row.name,
             row.speed.latency.p50,
-            row.test.accuracy,
-            row.validation.accuracy,
+            row.test.figure,
+            row.validation.figure,
             row.speed.throughput,
             row.weights_mb,
         )
         for row in rows
     ]
-
-
-def labels_of(answers: Sequence[Answer]) -> list[str]:
-    """The labels alone."""
-    return [label for label, _ in answers]

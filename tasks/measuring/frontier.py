@@ -1,4 +1,4 @@
-"""Speed against accuracy: a row a contender, and the rule that picks the one to ship."""
+"""Speed against the task's figure: a row a contender, and the rule that picks the one to ship."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tasks.measuring.rounds import Samples
 from tasks.measuring.scores import Score
 from tasks.measuring.statistics import Interval, Latency, latency, median_interval
 from tasks.stage.errors import BadInput
+from tasks.task import Task
 
 ROUNDING = 1e-9
 """A drop of exactly the limit is within it, whatever its last binary digit."""
@@ -65,7 +66,7 @@ def speed(samples: Samples, baseline: Samples, seed: int) -> Speed:
     )
 
 
-def choose(rows: Sequence[Row], allowed_drop: float) -> Row:
+def choose(rows: Sequence[Row], allowed_drop: float, task: Task) -> Row:
     """The fastest row at batch 1 whose drop on validation is within `allowed_drop` points.
 
     The test split has no say: whoever chooses by it no longer has a test. Raises BadInput with the
@@ -75,22 +76,22 @@ def choose(rows: Sequence[Row], allowed_drop: float) -> Row:
     if not fit:
         raise BadInput(
             f"no variant may ship: each loses more than the {allowed_drop:g} points of validation "
-            "accuracy that benchmark.max_drop (or benchmark.preset) allows; allow more, "
-            f"or look at what export did to them\n{table(rows)}"
+            f"{task.metric_name} that benchmark.max_drop (or benchmark.preset) allows; allow more, "
+            f"or look at what export did to them\n{table(rows, task)}"
         )
     return min(fit, key=lambda row: (row.speed.latency.p50, row.name))
 
 
-def table(rows: Sequence[Row], chosen: str | None = None) -> str:
+def table(rows: Sequence[Row], task: Task, chosen: str | None = None) -> str:
     """The rows as text, a line each; the chosen one is marked."""
     lines = [
-        f"  {'':<26}{'validation':>11}{'drop':>7}{'test':>8}{'ms':>8}{'':>8}"
+        f"  {'':<26}{'validation':>11}{'drop':>7}{'test':>9}{'ms':>8}{'':>8}"
         f"{'texts/s':>9}{'':>8}{'MB':>7}{'start s':>9}{'RAM MB':>8}"
     ]
     lines += [
         f"{'>' if row.name == chosen else ' '} {row.name:<26}"
-        f"{100 * row.validation.accuracy:>10.2f}%{row.validation.drop:>7.2f}"
-        f"{100 * row.test.accuracy:>7.2f}%"
+        f"{task.told(row.validation.figure):>11}{row.validation.drop:>7.2f}"
+        f"{task.told(row.test.figure):>9}"
         f"{row.speed.latency.p50:>8.2f}{row.speed.speedup.median:>7.1f}x"
         f"{row.speed.throughput:>9.0f}{row.speed.throughput_speedup.median:>7.1f}x"
         f"{row.weights_mb:>7.1f}{row.start_seconds:>9.2f}{row.memory_mb:>8.0f}"

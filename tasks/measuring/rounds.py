@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Protocol
 
 from tasks.measuring.contender import Answer, Text
@@ -14,6 +15,8 @@ SECONDS_TO_QUIET = 0.2
 """Pause between two turns: ONNX Runtime's threads spin some 50 ms after their last work."""
 TEXTS_TOGETHER = 2000
 """Most texts in a throughput measurement: more takes longer and says the same."""
+CHARACTERS_TOGETHER = 150_000
+"""Most characters in it, for texts that are long."""
 ROUNDS_TOGETHER = 3
 """Rounds with a throughput measurement: a call with all texts wobbles less than one with one."""
 
@@ -35,7 +38,9 @@ class Samples:
     latency: list[list[float]] = field(default_factory=list)
     """Seconds of every single call, [rounds][texts]."""
     throughput: list[float] = field(default_factory=list)
-    """Texts a second of every call with all texts, [rounds with such a call]."""
+    """Texts a second of every call with many texts, [rounds with such a call]."""
+    together: list[int] = field(default_factory=list)
+    """How many texts each of these calls had."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +64,16 @@ def schedule(
     for number in range(rounds):
         order = shuffle.sample(names, len(names))
         mixed = shuffle.sample(texts, len(texts))
-        together = mixed[:TEXTS_TOGETHER] if number < ROUNDS_TOGETHER else []
+        together = _bounded(mixed) if number < ROUNDS_TOGETHER else []
         turns += [Turn(number, name, mixed[:single], together) for name in order]
     return turns
+
+
+def _bounded(texts: Sequence[Text]) -> list[Text]:
+    """The first of them, as far as a throughput measurement goes; one at least."""
+    sizes = (len(text) if isinstance(text, str) else sum(map(len, text)) for text in texts)
+    fitting = sum(total <= CHARACTERS_TOGETHER for total in accumulate(sizes))
+    return list(texts[: max(1, min(fitting, TEXTS_TOGETHER))])
 
 
 def race(
@@ -84,4 +96,5 @@ def race(
         if turn.together:
             taken, _ = process.together(turn.together, batch)
             samples.throughput.append(len(turn.together) / taken)
+            samples.together.append(len(turn.together))
     return found

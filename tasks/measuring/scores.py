@@ -1,7 +1,8 @@
-"""How right a list of predictions is, on its own and against those of the model it came from."""
+"""How right a list of answers is, on its own and against those of the model it came from."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,14 +11,15 @@ import numpy as np
 
 from tasks.measuring.contender import Answer, Text
 from tasks.measuring.statistics import (
+    Array,
     Interval,
-    class_figures,
+    bounds,
     confusion,
     drop_interval,
-    macro_f1,
-    macro_f1_interval,
+    redrawn,
     wilson,
 )
+from tasks.task import Task
 
 MOST_CHARACTERS = 500
 """Of a text shown in the report."""
@@ -25,34 +27,62 @@ MOST_CHARACTERS = 500
 
 @dataclass(frozen=True)
 class Score:
-    """Accuracy and macro-F1 from 0 to 1, drops in points of accuracy; intervals are 95 %."""
+    """A task's figure, at most 1, and drops of it in points (hundredths); intervals are 95 %."""
 
-    accuracy: float
-    accuracy_interval: Interval
-    macro_f1: float
-    macro_f1_interval: Interval
+    metric: str
+    figure: float
+    interval: Interval
+    others: dict[str, float]
+    """All that the task is reported by, the figure included."""
     drop: float
     """Against the reference on the same texts; negative where it is better."""
     drop_interval: Interval
+    heads: dict[str, Score]
+    """The same of each of several tasks."""
 
 
 def score(
-    truth: Sequence[str], predicted: Sequence[str], reference: Sequence[str], seed: int
-) -> Score:
-    """Score `predicted` labels against the truth and against `reference`'s, text by text."""
-    actual, given, former = (np.asarray(labels, dtype=object) for labels in
-                             (truth, predicted, reference))  # fmt: skip
-    right, was_right = actual == given, actual == former
-    count = len(truth)
-    counts = confusion(*_numbers(truth, predicted))
+    task: Task, truth: Sequence[str], answers: Sequence[Answer], reference: Sequence[Answer],
+    seed: int,
+) -> Score:  # fmt: skip
+    """Score `answers` against the truth and against `reference`'s, text by text.
+
+    `truth` is what `Task.truths` gives. Of exclusive classes the intervals are exact (Wilson's; a
+    multinomial draw of the texts that only one gets right); others draw texts anew, in pairs.
+    """
+    mine, theirs = task.evidence(truth, answers), task.evidence(truth, reference)
+    interval, drop, sure = _of_classes(mine, theirs, seed) if task.classes else _drawn(
+        task, mine, theirs, seed
+    )  # fmt: skip
     return Score(
-        accuracy=float(right.mean()),
-        accuracy_interval=wilson(int(right.sum()), count),
-        macro_f1=macro_f1(counts),
-        macro_f1_interval=macro_f1_interval(counts, seed),
-        drop=100 * (int(was_right.sum()) - int(right.sum())) / count,
-        drop_interval=drop_interval(was_right, right, seed),
+        metric=task.metric,
+        figure=task.figure(mine),
+        interval=interval,
+        others=task.figures(truth, answers),
+        drop=drop,
+        drop_interval=sure,
+        heads={
+            each.name: score(each.task, each.truth, each.of(answers), each.of(reference), seed)
+            for each in task.by_head(truth)
+            if each.name and each.rows
+        },
     )
+
+
+def _of_classes(mine: Array, theirs: Array, seed: int) -> tuple[Interval, float, Interval]:
+    right, was_right = mine[:, 0] > 0, theirs[:, 0] > 0
+    drop = 100 * (int(was_right.sum()) - int(right.sum())) / len(right)
+    return wilson(int(right.sum()), len(right)), drop, drop_interval(was_right, right, seed)
+
+
+def _drawn(
+    task: Task, mine: Array, theirs: Array, seed: int
+) -> tuple[Interval, float, Interval]:  # fmt: skip
+    if np.array_equal(mine, theirs):  # as of the reference itself
+        return bounds(redrawn(task.figure, [mine], seed)[:, 0]), 0.0, Interval(0.0, 0.0)
+    drawn = redrawn(task.figure, [mine, theirs], seed)
+    drop = 100 * (task.figure(theirs) - task.figure(mine))
+    return bounds(drawn[:, 0]), drop, bounds(100 * (drawn[:, 1] - drawn[:, 0]))
 
 
 def classes(truth: Sequence[str], predicted: Sequence[str]) -> list[str]:
@@ -62,44 +92,54 @@ def classes(truth: Sequence[str], predicted: Sequence[str]) -> list[str]:
 
 def confusion_counts(truth: Sequence[str], predicted: Sequence[str]) -> list[list[int]]:
     """How often each class (rows, in the order of `classes`) was taken for each (columns)."""
-    counts: list[list[int]] = confusion(*_numbers(truth, predicted)).tolist()
+    number = {label: i for i, label in enumerate(classes(truth, predicted))}
+    actual, given = (np.array([number[label] for label in labels], np.int64) for labels in
+                     (truth, predicted))  # fmt: skip
+    counts: list[list[int]] = confusion(actual, given, len(number)).tolist()
     return counts
 
 
-def each_class(truth: Sequence[str], predicted: Sequence[str]) -> list[dict[str, Any]]:
-    """Precision, recall, F1 (0 to 1) and number of texts of each class."""
-    found = class_figures(confusion(*_numbers(truth, predicted)))
-    columns = (found.precision, found.recall, found.f1, found.support)
-    names = ("precision", "recall", "f1", "texts")
-    rows = zip(*(column.tolist() for column in columns), strict=True)
+def each_class(
+    task: Task, truth: Sequence[str], answers: Sequence[Answer]
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Precision, recall, F1 (0 to 1) and how often it is true, of each label; none of numbers."""
+    right, told, true = Counter[str](), Counter[str](), Counter[str]()
+    for one, answer in zip(truth, answers, strict=True):
+        so, said = task.claims(one), task.claims(task.label_of(answer))
+        for counter, found in ((true, so), (told, said), (right, so & said)):
+            counter.update(name for name, *_ in found)
     return [
-        {"label": label, **dict(zip(names, row, strict=True))}
-        for label, row in zip(classes(truth, predicted), rows, strict=True)
+        {
+            "label": name,
+            "precision": right[name] / max(told[name], 1),
+            "recall": right[name] / max(true[name], 1),
+            "f1": 2 * right[name] / (told[name] + true[name]),
+            "texts": true[name],
+        }
+        for name in sorted({*told, *true})
     ]
 
 
 def worst(
-    texts: Sequence[Text], truth: Sequence[str], answers: Sequence[Answer], count: int
+    task: Task,
+    texts: Sequence[Text],
+    truth: Sequence[str],
+    answers: Sequence[Answer],
+    count: int,
 ) -> list[dict[str, Any]]:
-    """The `count` wrong answers it was surest of, the surest first."""
-    wrong = [
-        (text, actual, predicted, sure)
-        for text, actual, (predicted, sure) in zip(texts, truth, answers, strict=True)
-        if actual != predicted
-    ]
-    wrong.sort(key=lambda row: (-row[3], row[0]))
+    """The `count` answers that are furthest off, the furthest first; right ones are none."""
+    off = task.wrongness(truth, answers).tolist()
+    wrong = [at for at, amount in enumerate(off) if amount > 0]
+    wrong.sort(key=lambda at: (-off[at], texts[at]))
     return [
-        {"text": _shown(text), "truth": actual, "predicted": predicted, "score": sure}
-        for text, actual, predicted, sure in wrong[:count]
+        {
+            "text": _shown(texts[at]),
+            "truth": task.content(truth[at]),
+            "predicted": task.content(task.label_of(answers[at])),
+            task.amount: off[at],
+        }
+        for at in wrong[:count]
     ]
-
-
-def _numbers(truth: Sequence[str], predicted: Sequence[str]) -> tuple[Any, Any, int]:
-    names = classes(truth, predicted)
-    number = {label: i for i, label in enumerate(names)}
-    actual = np.array([number[label] for label in truth], np.int64)
-    given = np.array([number[label] for label in predicted], np.int64)
-    return actual, given, len(names)
 
 
 def _shown(text: Text) -> str:

@@ -102,6 +102,7 @@ def _takes(model: type[BaseModel], problem: ErrorDetails) -> str:
         "missing": "is missing",
         "model_type": "a section of keys",
         "tuple_type": "a list of two",
+        "dict_type": "a mapping of names",
     }.get(kind)
     if said:
         return said.format(**limits)

@@ -26,5 +26,5 @@ class Export(Section):
         1e-3, gt=0, description="largest logit difference to PyTorch allowed for fp32"
     )
     min_agreement: Number = Field(
-        0.95, ge=0, le=1, description="smallest share of equal labels allowed for int8"
+        0.95, ge=0, le=1, description="smallest share of equal answers allowed for int8"
     )

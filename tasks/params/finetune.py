@@ -8,6 +8,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from tasks.params.base import Number, Section
 
+Weight = Annotated[Number, Field(gt=0)]
+
 
 class Adversarial(Section):
     """Shifts of the embeddings to where the loss is highest, to learn from as well."""
@@ -29,6 +31,73 @@ class Adapter(Section):
     alpha: int = Field(16, ge=1, description="over rank, what the new numbers count")
     targets: list[str] | None = Field(
         None, description="names of the modules they sit on; null: peft's own for the model"
+    )
+
+
+def _labels(content: object) -> object:
+    """A label that YAML took for a number or a truth value is the text that the data has for it."""
+    if not isinstance(content, dict):
+        return content
+    return {key if isinstance(key, str) else str(key).lower(): content[key] for key in content}
+
+
+class Loss(Section):
+    """How the loss over classes is bent."""
+
+    section: ClassVar[str] = "finetune.loss"
+
+    label_smoothing: Number = Field(
+        0.0, ge=0, lt=1, description="share of a target that is spread over all classes"
+    )
+    focal: Number = Field(
+        0.0, ge=0, description="the exponent by which what is already right counts less"
+    )
+    class_weights: Annotated[
+        Literal["balanced"] | dict[str, Weight] | None, BeforeValidator(_labels)
+    ] = Field(None, description="what an example of each class counts: balanced, or by label")
+
+
+class Sampling(Section):
+    """In which shares an epoch has the rows of each class and task; it keeps its length."""
+
+    section: ClassVar[str] = "finetune.sampling"
+
+    labels: Literal["natural", "balanced"] = Field(
+        "natural", description="balanced: the classes of a task are drawn alike often"
+    )
+    tasks: Literal["natural", "sqrt", "equal"] = Field(
+        "natural", description="of several tasks: shares as they are, by the root of them, alike"
+    )
+
+
+class Augment(Section):
+    """Altered copies of the training texts whose labels stay true."""
+
+    section: ClassVar[str] = "finetune.augment"
+
+    copies: int = Field(1, ge=1, le=100, description="of each text")
+    drop: Number = Field(0.1, ge=0, lt=1, description="share of the words that are left out")
+    swap: Number = Field(0.1, ge=0, le=1, description="share that changes places with the next")
+    case: Number = Field(0.0, ge=0, le=1, description="share in small or capital letters")
+    typos: Number = Field(0.0, ge=0, le=1, description="share that is mistyped")
+    mentions: Number = Field(
+        0.0, ge=0, le=1, description="share of the entities that another of the type stands for"
+    )
+
+
+class Adapt(Section):
+    """Masked language modelling on the domain's texts, before the task is learnt."""
+
+    section: ClassVar[str] = "finetune.adapt"
+
+    epochs: int = Field(1, ge=1, le=1000, description="passes over the texts")
+    texts: Literal["both", "unlabelled", "labelled"] = Field(
+        "both", description="unlabelled: ingest.unlabelled's; labelled: the training split's"
+    )
+    share: Number = Field(0.15, gt=0, lt=1, description="share of the tokens to be guessed")
+    learning_rate: Number = Field(1e-4, gt=0, le=1, description="peak, after the warm-up")
+    max_tokens: int | None = Field(
+        None, ge=1, description="of texts drawn by lot; null: all there are"
     )
 
 
@@ -59,6 +128,24 @@ class Finetune(Section):
     max_grad_norm: Number = Field(1.0, gt=0)
     dropout: Number | None = Field(None, ge=0, lt=1, description="null: the model's own")
     max_length: int = Field(128, ge=4, description="tokens; longer texts are cut")
+    stride: int | None = Field(
+        None, ge=0, description="tokens that windows of a long text share, where tokens are "
+        "labelled; null: a quarter of max_length",
+    )  # fmt: skip
+    loss: Loss = Field(Loss(), description="how the loss over classes is bent")
+    task_weights: dict[str, Weight] | None = Field(
+        None, description="what an example of each of several tasks counts, by name; null: 1"
+    )
+    sampling: Sampling = Field(Sampling(), description="what is drawn in which shares")
+    augment: Augment | None = Field(
+        None, description="altered copies of the texts: copies, drop, swap, case, typos, mentions"
+    )
+    adapt: Adapt | None = Field(
+        None, description="read the domain's texts first: epochs, texts, share, learning_rate"
+    )
+    pooling: Literal["cls", "mean"] = Field(
+        "cls", description="what a text is told by: its first token, the mean of all of them"
+    )
     layer_decay: Number = Field(
         1.0, gt=0, le=1, description="a layer's learning rate as a share of that of the one above"
     )
@@ -87,8 +174,18 @@ class Finetune(Section):
     threads: int | None = Field(None, ge=1, description="a rank's; null: cores / processes")
     seed: int = Field(17, ge=0)
 
+    @property
+    def window_stride(self) -> int:
+        """Tokens that neighbouring windows of a long text share."""
+        return self.max_length // 4 if self.stride is None else self.stride
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if 2 * self.window_stride >= self.max_length:
+            raise ValueError(
+                f"finetune.stride: got {self.stride}; takes less than half of "
+                f"finetune.max_length ({self.max_length})"
+            )
         adapter = self.adapter and self.adapter.method
         if adapter == "adalora" and self.sharding == "fsdp":
             raise ValueError(

@@ -10,7 +10,7 @@ from tasks.params.base import Number, Section
 
 
 class Gate(Section):
-    """What a candidate must be like to be published. Drops are in points of accuracy on test."""
+    """What a candidate must be like to be published. Drops are in points of the metric on test."""
 
     section: ClassVar[str] = "gate"
 
@@ -30,14 +30,16 @@ class Gate(Section):
     max_slowdown: Number | None = Field(
         1.25, gt=0, description="times production's latency, at one text; null: no limit"
     )
-    min_accuracy: Number | None = Field(None, ge=0, le=1, description="0 to 1; null: no limit")
+    min_figure: Number | None = Field(
+        None, ge=0, le=1, description="of the task's metric, 0 to 1; null: no limit"
+    )
     max_latency_ms: Number | None = Field(None, gt=0, description="median of one text")
     max_megabytes: Number | None = Field(None, gt=0, description="of the weights")
     max_start_seconds: Number | None = Field(
         60.0, gt=0, description="from the start of its process to the first answer; null: no limit"
     )
     golden: str | None = Field(
-        None, description="JSONL of requests that must be answered so: text, label"
+        None, description="JSONL of requests that must be answered so: text, label; task, within"
     )
     rounds: int = Field(3, ge=2, description="times every model is timed, interleaved")
     texts: int = Field(100, ge=1, description="texts a round")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from tasks.params.base import Section
 
 Share = Annotated[float, Field(ge=0, lt=1)]
-Kind = Literal["email", "phone", "card", "id", "ip"]
+Personal = Literal["email", "phone", "card", "id", "ip"]
+Kind = Literal["classification", "multi-label", "regression", "entities"]
+"""The names in `tasks.task.KINDS`; named here because who checks parameters may lack numpy."""
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 class GivenSplits(Section):
@@ -33,7 +39,12 @@ class Ingest(Section):
         description="a file or folder of CSV, TSV, JSONL or Parquet, an s3:// URI, sample:NAME",
     )
     text: str | tuple[str, str] = Field("text", description="a column, or two for pairs")
-    label: str = Field("label", description="the column with the class")
+    label: str = Field("label", description="the column with the class, number, tags or spans")
+    task: Kind | dict[str, Kind] = Field(
+        "classification",
+        description="classification, multi-label, regression, entities; {NAME: KIND} for several",
+    )
+    task_column: str = Field("task", description="of several tasks: the column with a row's task")
     split: str | GivenSplits | None = Field(
         None, description="a column saying train/validation/test, or a path for each; null: hash"
     )
@@ -43,15 +54,31 @@ class Ingest(Section):
     unlabelled: str | None = Field(None, description="a source of texts without labels")
     max_characters: int = Field(100_000, ge=1, description="longer texts go to quarantine")
     max_quarantine: Share = Field(0.05, description="share of bad rows above which the run stops")
-    mask: list[Kind] = Field(
+    mask: list[Personal] = Field(
         default_factory=list, description="personal data to mask: email, phone, card, id, ip"
     )
+
+    @field_validator("task")
+    @classmethod
+    def _named(cls, task: str | dict[str, str]) -> str | dict[str, str]:
+        if isinstance(task, str):
+            return task
+        if not all(_NAME.fullmatch(name) for name in task):
+            raise ValueError("takes names of letters, digits, _ and -")
+        if len({name.lower() for name in task}) < max(2, len(task)):
+            raise ValueError("takes a kind, or two names or more that differ in more than case")
+        return task
 
     @model_validator(mode="before")
     @classmethod
     def _list_as_pair(cls, content: dict[str, object]) -> dict[str, object]:
         text = content.get("text")
         return {**content, "text": tuple(text)} if isinstance(text, list) else content
+
+    @property
+    def tasks(self) -> dict[str, str]:
+        """The kind of each task by its name; a task alone is called by its kind."""
+        return {self.task: self.task} if isinstance(self.task, str) else {**self.task}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -15,7 +15,7 @@ class Prune(Section):
     section: ClassVar[str] = "prune"
 
     max_drop: Number = Field(
-        2.0, ge=0, le=100, description="points of validation accuracy a level may lose"
+        2.0, ge=0, le=100, description="points of the task's figure on validation a level may lose"
     )
     max_levels: int = Field(8, ge=0, description="0 keeps the fine-tuned model as it is")
     layers: Number = Field(0.3, ge=0, lt=1, description="share of the layers a level removes")

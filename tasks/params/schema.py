@@ -13,11 +13,12 @@ from tasks.params.ingest import Ingest
 from tasks.params.prune import Prune
 from tasks.params.publish import Publish
 from tasks.params.snapshot import Snapshot
+from tasks.params.tracking import Tracking
 from tasks.params.validate import Validate
 
 
 class Params(Everything):
-    """One section a stage, in the order of the graph; then what comes after the graph."""
+    """One section a stage, in the order of the graph; then what comes after it, and beside it."""
 
     snapshot: Snapshot = Field(default_factory=Snapshot)
     ingest: Ingest = Field(default_factory=Ingest)
@@ -28,3 +29,4 @@ class Params(Everything):
     benchmark: Benchmark = Field(default_factory=Benchmark)
     gate: Gate = Field(default_factory=Gate)
     publish: Publish = Field(default_factory=Publish)
+    tracking: Tracking = Field(default_factory=Tracking)

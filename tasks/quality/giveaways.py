@@ -17,8 +17,9 @@ import pandas as pd
 
 from tasks.data.dataset import FOLDER
 from tasks.data.normalise import normalise
-from tasks.quality.rows import sample, start_of
+from tasks.quality.rows import CLASSIFICATION, not_looked_at, sample, start_of
 from tasks.quality.tokens import Tokens, edge_numbers, kind_of, shown
+from tasks.task import Task
 
 ROWS = 50_000
 """Of train that are looked at, chosen by their ids."""
@@ -62,13 +63,17 @@ class _Clue:
     example: int
 
 
-def giveaways_table(folder: Path = FOLDER, rows: int = ROWS) -> Giveaways:
+def giveaways_table(
+    folder: Path = FOLDER, rows: int = ROWS, task: Task = CLASSIFICATION
+) -> Giveaways:
     """Tokens of train whose presence says the class, at most a few of a class.
 
     Columns: `id`, `token`, `label` (the class), `kind`, `purity` (share of the token's rows that
     are of the class), `coverage` (share of the class's rows that have it), `rows` and `start` (of
-    a text that has it).
+    a text that has it). Of a task whose rows have not one class each nothing is judged.
     """
+    if not task.classes:
+        return Giveaways(pd.DataFrame(columns=list(COLUMNS)), (not_looked_at(task),))
     looked_at = sample("train", ["id", "text", "text_pair", "label"], rows, folder)
     names, labels = np.unique(looked_at.column("label").to_numpy().astype(str), return_inverse=True)
     if len(names) < 2:

@@ -18,8 +18,9 @@ import pyarrow.compute as pc
 
 from tasks.data.dataset import FOLDER
 from tasks.quality.out_of_fold import FOLDS, View, probabilities, views
-from tasks.quality.rows import sample, start_of
+from tasks.quality.rows import CLASSIFICATION, not_looked_at, sample, start_of
 from tasks.stage.outputs import whole
+from tasks.task import Task
 
 COLUMNS = ("id", "text", "label", "suggested", "confidence", "reason")
 ALL = "all"
@@ -49,13 +50,15 @@ class Suspects(NamedTuple):
         return [{**row, "text": start_of(row["text"])} for row in self.rows[:RECORDS]]
 
 
-def suspects_table(most: int, folder: Path = FOLDER) -> Suspects:
+def suspects_table(most: int, folder: Path = FOLDER, task: Task = CLASSIFICATION) -> Suspects:
     """Which labels of train are likely wrong, of at most `most` rows chosen by their ids.
 
     The table has `id` (a class, or `all`), `looked_at`, `rows` (the suspect ones), `share` and
-    `start` (of the most suspect). `not_judged` says what
-    was left out and why.
+    `start` (of the most suspect). `not_judged` says what was left out and why: all of a task
+    whose rows have not one class each.
     """
+    if not task.classes:
+        return _nothing(not_looked_at(task))
     looked_at = sample("train", ["id", "text", "text_pair", "label"], most, folder)
     kept, why = _large_classes(looked_at)
     names, labels = np.unique(kept.column("label").to_numpy().astype(str), return_inverse=True)

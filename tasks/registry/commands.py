@@ -151,14 +151,22 @@ def _print_versions(model: str, rows: Sequence[VersionRow]) -> None:
     if not rows:
         print(f"nothing has been published as {model}")
         return
-    table = Table("version", "", "accuracy", "one text", "size", "published", "run", box=None)
+    metrics = list(dict.fromkeys(row.metric for row in rows))
+    measured = metrics[0] if len(metrics) == 1 else "measured"
+    table = Table("version", "", measured, "one text", "size", "published", "run", box=None)
     for row in rows:
         state = f"revoked: {row.revoked}" if row.revoked else ", ".join(row.aliases)
-        accuracy = "" if row.accuracy is None else f"{100 * row.accuracy:.2f} %"
+        figure = _figure(row) if len(metrics) == 1 else f"{row.metric} {_figure(row)}"
         latency = "" if row.latency_ms is None else f"{row.latency_ms:.2f} ms"
         size = f"{row.size_mb:.1f} MB"
-        table.add_row(row.version, state, accuracy, latency, size, row.created, row.run or "")
+        table.add_row(row.version, state, figure, latency, size, row.created, row.run or "")
     Console(highlight=False).print(table)
+
+
+def _figure(row: VersionRow) -> str:
+    if row.figure is None:
+        return ""
+    return f"{100 * row.figure:.2f} %" if row.share else f"{row.figure:.3f}"
 
 
 def _named(text: str) -> tuple[str, str]:

@@ -15,11 +15,14 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from tasks.inference.release import MANIFEST
 from tasks.stage.errors import BadInput, StageError
 from tasks.store.store import Store, read_record
+
+if TYPE_CHECKING:
+    from tasks.task import Task
 
 FORMAT = 1
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
@@ -73,9 +76,25 @@ class Manifest(Facts):
     format: int = FORMAT
 
     @property
-    def accuracy(self) -> float | None:
-        """On the test split, 0 to 1, as measured when it was made."""
-        return self.measured("accuracy")
+    def task(self) -> Task:
+        """What it was made to do, without its labels: classification if no parameter says so.
+
+        Raises BadInput naming the version when this nightshift does not know such a task.
+        """
+        from tasks.task import task_of
+
+        where = f"{self.name}@{self.version}: params: ingest.task"
+        ingest = self.params.get("ingest")
+        told = ingest.get("task") if isinstance(ingest, dict) else None
+        if isinstance(told, dict):
+            heads = {name: {"kind": kind} for name, kind in told.items()}
+            return task_of({"kind": "multi-task", "heads": heads}, where)
+        return task_of({"kind": told or "classification"}, where)
+
+    @property
+    def figure(self) -> float | None:
+        """Its task's metric on the test split, at most 1, as measured when it was made."""
+        return self.measured(self.task.metric)
 
     @property
     def megabytes(self) -> float:

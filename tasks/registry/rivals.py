@@ -28,7 +28,8 @@ def rivals(store: Store, name: str, candidate: Path, folder: Path) -> Rivals:
     Nothing is fetched for a candidate whose digest decides already: revoked, or in production.
     Raises StageError when the version in production is not whole any more.
     """
-    digest = Release.read(candidate).digest
+    release = Release.read(candidate)
+    digest = release.digest
     record = read_aliases(store, name)
     rows = {row.version: row for row in versions(store, name)}
     serving = rows.get(record.production) if record.production else None
@@ -45,9 +46,9 @@ def rivals(store: Store, name: str, candidate: Path, folder: Path) -> Rivals:
         place = folder / row.version
         if not decided:
             fetch_version(store, name, row.version, place)
-        return Rival(row.version, place, row.digest, row.accuracy)
+        return Rival(row.version, place, row.digest, row.figure)
 
-    best = best_ever(store, name)
+    best = best_ever(store, name, release.answers.metric)
     if best is not None and serving is not None and best.version == serving.version:
         best = None
     return Rivals(fetched(serving), fetched(best), revoked)

@@ -157,8 +157,8 @@ def _yaml(content: Any) -> str:
 
 
 def _message(manifest: Manifest) -> str:
-    accuracy = manifest.accuracy
-    measured = "" if accuracy is None else f"accuracy {accuracy:.4f}\n"
+    figure = manifest.figure
+    measured = "" if figure is None else f"{manifest.task.metric} {figure:.4f}\n"
     return (
         f"Publish {manifest.name} {manifest.version}\n\n"
         f"run {manifest.run or 'by hand'}\ndigest {manifest.digest}\n{measured}"

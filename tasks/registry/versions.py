@@ -31,8 +31,12 @@ class VersionRow:
     version: str
     created: str
     aliases: list[str]
-    accuracy: float | None
-    """On the test split of its day, 0 to 1."""
+    metric: str
+    """What its figure is called: accuracy, f1, spearman, mean."""
+    share: bool
+    """Whether that is a share, which readers want in per cent."""
+    figure: float | None
+    """On the test split of its day, at most 1."""
     latency_ms: float | None
     """Median of one text, on the machine that measured it."""
     size_mb: float
@@ -49,15 +53,20 @@ def versions(store: Store, name: str) -> list[VersionRow]:
     return [_row(each, record) for each in _manifests(store, name, whole_versions(store, name))]
 
 
-def best_ever(store: Store, name: str) -> VersionRow | None:
-    """Of all versions that ever served and were not revoked, the one of highest accuracy.
+def best_ever(store: Store, name: str, metric: str) -> VersionRow | None:
+    """Of all versions that ever served and were not revoked, the one with the best figure.
 
-    Of equals the newest. None when there is none with a recorded accuracy.
+    Of equals the newest. None when there is none whose figure is of this `metric`.
     """
     record = read_aliases(store, name)
     rows = [_row(each, record) for each in _manifests(store, name, sorted(record.promoted))]
-    able = [row for row in rows if row.accuracy is not None and row.revoked is None]
-    return max(able, key=lambda row: row.accuracy or 0.0, default=None)
+    able = [
+        (row.figure, row)
+        for row in rows
+        if row.figure is not None and row.metric == metric and row.revoked is None
+    ]
+    best = max(able, key=lambda each: each[0], default=None)
+    return best[1] if best else None
 
 
 def fetch_version(store: Store, name: str, version: str, folder: Path) -> Path:
@@ -118,11 +127,14 @@ def _manifests(store: Store, name: str, wanted: list[str]) -> list[Manifest]:
 
 def _row(manifest: Manifest, record: Aliases) -> VersionRow:
     revoked = record.revoked_as(manifest.digest, manifest.version)
+    task = manifest.task
     return VersionRow(
         version=manifest.version,
         created=manifest.created,
         aliases=record.of(manifest.version),
-        accuracy=manifest.accuracy,
+        metric=task.metric,
+        share=task.is_share(task.metric),
+        figure=manifest.figure,
         latency_ms=manifest.measured("latency_ms"),
         size_mb=manifest.megabytes,
         revoked=record.revoked[revoked]["reason"] if revoked else None,

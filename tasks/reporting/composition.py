@@ -44,7 +44,12 @@ class Classes:
 def classes(evidence: Evidence) -> Classes:
     """Each class by split; of very many the largest, since a page has an end."""
     rows = records(evidence.stages["ingest"].report.get("labels"))
-    totals = {name: sum(_rows(row, name) for row in rows) for name in TONES}
+    metrics = evidence.stages["ingest"].metrics
+    # where a row may be of several classes or of none, shares are still those of the rows
+    totals = {
+        name: whole_number(metrics.get(name)) or sum(_rows(row, name) for row in rows)
+        for name in TONES
+    }
     before = reference_shares(evidence)
     found = [_shares(row, totals, before) for row in rows]
     if len(found) > MOST_CLASSES:

@@ -11,6 +11,7 @@ from tasks.reporting.accounting import deliveries, ledger, masked, rules
 from tasks.reporting.doubts import agreements, drifts, pairs, suspects, table
 from tasks.reporting.evidence import Evidence, mapping, records
 from tasks.reporting.judged import STATES, Judgement, judgements
+from tasks.reporting.ratings import ratings
 from tasks.reporting.wording import short, whole_number
 
 MOST_DELIVERIES = 40
@@ -72,6 +73,7 @@ def _composition(evidence: Evidence) -> dict[str, Any]:
     return {
         "classes": composition.classes(evidence),
         "compared": bool(composition.reference_shares(evidence)),
+        "ratings": ratings(evidence),
         "gone": [short(label, 60) for label in composition.gone(evidence)[:MOST_ROWS]],
         "lengths": {unit: found for unit, found in spread.items() if found},
         "percentiles": records(evidence.stages["ingest"].report.get("lengths")),

@@ -60,6 +60,10 @@ class Evidence:
     reference: dict[str, Any]
     """The version in production, with the profile of its data where it has one."""
     release: dict[str, Any]
+    approved: dict[str, Any]
+    """What `validate` let through: hashes, labels, and what the task is."""
+    profile: dict[str, Any]
+    """What the night's data are like, counted by `validate`."""
     documents: bool
     """Whether Great Expectations' Data Docs lie beside the page."""
     revision: str | None
@@ -89,6 +93,8 @@ def read_evidence(root: Path = Path(".")) -> Evidence:
         intake=mapping(_json(root / "data/intake.json")) if stages["ingest"].ok else {},
         reference=mapping(_json(root / "data/reference.json")),
         release=release,
+        approved=mapping(_json(root / "data/approved.json")),
+        profile=mapping(_json(root / "data/profile.json")) if stages["validate"].ok else {},
         documents=(root / DOCUMENTS).is_file(),
         revision=_revision(root),
         lock=_digest(root / "dvc.lock"),

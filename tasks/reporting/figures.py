@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,10 +21,13 @@ from tasks.reporting.charts import (
 from tasks.reporting.evidence import Evidence, mapping, records
 from tasks.reporting.forest import Change, forest
 from tasks.reporting.measured import Contender, contenders, pareto
-from tasks.reporting.wording import count, decimal, known, layers, percent, points, significant
+from tasks.reporting.wording import count, decimal, known, layers, points, significant
+from tasks.reporting.yardstick import Yardstick, yardstick
 
 WIDE, NARROW = 780, 350
 """Units across on a wide and on a narrow screen: text is drawn about as large as written."""
+NATS = ", nats"
+"""The unit of a divergence of probabilities; where numbers are told it is the square of theirs."""
 
 
 def twice(draw: Callable[[float], Markup]) -> Markup:
@@ -51,34 +54,37 @@ def losses(evidence: Evidence) -> Markup | None:
     )
 
 
-def accuracies(evidence: Evidence) -> Markup | None:
-    """Accuracy on validation by epoch."""
-    found = _pairs(evidence.stages["finetune"].report.get("evaluations"), "accuracy")
+def progress(evidence: Evidence) -> Markup | None:
+    """The metric on validation by epoch."""
+    report = evidence.stages["finetune"].report
+    found = _pairs(report.get("evaluations"), "figure")
     if not found:
         return None
-    series = Series("accuracy", found, "a", marked=True)
-    label = f"Validation accuracy by epoch, best {percent(max(y for _, y in found))}"
-    return lines([series], Axis("epoch"), Axis("validation accuracy, %", _hundred), label)
+    by = yardstick(evidence, report)
+    series = Series(by.name, found, "a", marked=True)
+    label = f"Validation {by.name} by epoch, best {by.shown(max(y for _, y in found))}"
+    return lines([series], Axis("epoch"), Axis(f"validation {by.column}", by.on_axis), label)
 
 
 def recovery(evidence: Evidence) -> Markup | None:
-    """Validation accuracy of each pruned level while it recovers."""
+    """The metric on validation of each pruned level while it recovers."""
     rows = [row for row in evidence.curves["prune"] if row.get("split") == "validation"]
     names = list(dict.fromkeys(row["run"] for row in rows))
     tones = ("a", "b", "c", "good", "muted")
     found = [
-        Series(name, _pairs([row for row in rows if row["run"] == name], "accuracy"),
+        Series(name, _pairs([row for row in rows if row["run"] == name], "figure"),
                tones[at % len(tones)], marked=True)
         for at, name in enumerate(names)
     ]  # fmt: skip
     if not any(series.points for series in found):
         return None
-    label = f"Validation accuracy during recovery of {', '.join(names)}"
-    y = Axis("validation accuracy, %", _hundred)
+    by = yardstick(evidence, evidence.stages["prune"].report)
+    label = f"Validation {by.name} during recovery of {', '.join(names)}"
+    y = Axis(f"validation {by.column}", by.on_axis)
     return twice(lambda width: lines(found, Axis("epoch of recovery"), y, label, width, 240))
 
 
-def damage(level: dict[str, Any]) -> list[tuple[str, Markup]]:
+def damage(level: dict[str, Any], by: Yardstick) -> list[tuple[str, Markup]]:
     """One picture a removed layer: what skipping each candidate does to the predictions."""
     steps: dict[int, list[dict[str, Any]]] = {}
     for each in records(level.get("measured")):
@@ -87,10 +93,10 @@ def damage(level: dict[str, Any]) -> list[tuple[str, Markup]]:
     gone: set[int] = set()
     for trials in steps.values():
         best = min(trials, key=lambda trial: float(trial["divergence"] or 0))
-        bars = [_candidate(trial, gone, trial is best) for trial in trials]
+        bars = [_candidate(trial, gone, trial is best, by) for trial in trials]
         said = f"then, without {layers(sorted(gone))}" if gone else "first"
         label = f"Divergence of each candidate layer of {level.get('name')}, {said}"
-        y = Axis("divergence, nats", partial(significant, digits=2))
+        y = Axis(f"divergence{NATS if by.share else ''}", partial(significant, digits=2))
         pictures.append(
             (said, columns(bars, [("divergence", "muted")], y, label, 350, 150, "layer"))
         )
@@ -98,25 +104,28 @@ def damage(level: dict[str, Any]) -> list[tuple[str, Markup]]:
     return pictures
 
 
-def _candidate(trial: dict[str, Any], gone: set[int], chosen: bool) -> Column:
+def _candidate(trial: dict[str, Any], gone: set[int], chosen: bool, by: Yardstick) -> Column:
     added = sorted(set(trial["removed"]) - gone)
     value = float(trial["divergence"] or 0)
-    said = f"without {layers(trial['removed'])}: {significant(value)} nats, "
-    said += f"accuracy {percent(trial.get('accuracy'))}{', removed' if chosen else ''}"
+    said = (
+        f"without {layers(trial['removed'])}: {significant(value)}{' nats' if by.share else ''}, "
+    )
+    said += f"{by.name} {by.shown(trial.get('figure'))}{', removed' if chosen else ''}"
     return Column(layers(added), [value], said, "b" if chosen else "muted")
 
 
 def frontier(evidence: Evidence) -> Markup | None:
-    """Latency against test accuracy of every contender, the Pareto line, and the choice."""
+    """Latency against the metric on test of every contender, the Pareto line, and the choice."""
     found = contenders(evidence)
     if not found:
         return None
     order = sorted(found, key=lambda each: (each.kind == "variant", each.latency))
-    marked = [_point(each) for each in order]
-    line = [(each.latency, each.accuracy) for each in pareto(found)]
-    label = f"Speed against accuracy of {len(found)} contenders"
+    by = yardstick(evidence, evidence.stages["benchmark"].report)
+    marked = [_point(each, by) for each in order]
+    line = [(each.latency, each.figure) for each in pareto(found)]
+    label = f"Speed against {by.name} of {len(found)} contenders"
     x = Axis("latency of one text, ms (logarithmic; left is faster)")
-    y = Axis("test accuracy, %", _hundred)
+    y = Axis(f"test {by.column}", by.on_axis)
 
     def draw(width: float) -> Markup:
         short = Axis("latency, ms (log; left is faster)", x.shown) if width < WIDE else x
@@ -125,16 +134,15 @@ def frontier(evidence: Evidence) -> Markup | None:
     return twice(draw)
 
 
-def _point(each: Contender) -> Point:
-    low, high = each.accuracy_interval
-    said = f"{each.name}: {percent(each.accuracy)} ({percent(low)} to {percent(high)}), "
+def _point(each: Contender, by: Yardstick) -> Point:
+    low, high = each.interval
+    said = f"{each.name}: {by.shown(each.figure)} ({by.shown(low)} to {by.shown(high)}), "
     said += f"{significant(each.latency)} ms"
-    return Point(each.name, each.latency, each.accuracy, low, high, each.kind, said)
+    return Point(each.name, each.latency, each.figure, low, high, each.kind, said)
 
 
-def confusion(evidence: Evidence) -> Markup | None:
-    """The release's confusion matrix on the test split."""
-    found = mapping(evidence.stages["benchmark"].report.get("confusion"))
+def confusion(found: Mapping[str, Any]) -> Markup | None:
+    """The release's confusion matrix on the test split: its `labels` and `counts`."""
     names = [str(name) for name in found.get("labels") or []]
     if not names:
         return None
@@ -151,7 +159,8 @@ def changes(evidence: Evidence) -> Markup | None:
     found = [_change(name, row) for name, row in _compared(evidence.gate.report)]
     if not found:
         return None
-    x = Axis("change in points of accuracy; right is better")
+    by = yardstick(evidence, evidence.gate.report)
+    x = Axis(f"change in points of {by.name}; right is better")
     label = f"Change against production in {len(found)} parts of the test split"
     return twice(lambda width: forest(found, x, label, width))
 
@@ -183,10 +192,6 @@ def _pairs(rows: Any, key: str) -> Sequence[tuple[float, float]]:
     return [
         (float(row["epoch"]), float(row[key])) for row in found if row.get(key) not in (None, "")
     ]
-
-
-def _hundred(value: float) -> str:
-    return _short(100 * value)
 
 
 def _short(value: float) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from tasks.reporting.evidence import Evidence, Stage, mapping
 from tasks.reporting.measured import Contender, contenders, depth
-from tasks.reporting.wording import decimal, percent, plain, points, significant, times, unit
+from tasks.reporting.wording import decimal, plain, points, significant, times, unit
+from tasks.reporting.yardstick import Yardstick, yardstick
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,9 @@ def headline(evidence: Evidence) -> Headline:
         chosen, baseline = _pair(evidence)
         if chosen is None or baseline is None:
             return Headline("open", "Every stage came through; none chose a release.", None, [])
-        mood, sentence, reason = _judged(evidence, _verdict(evidence, chosen, baseline))
-        return Headline(mood, sentence, reason, _tiles(evidence, chosen, baseline))
+        by = yardstick(evidence, evidence.stages["benchmark"].report)
+        mood, sentence, reason = _judged(evidence, _verdict(evidence, chosen, baseline, by))
+        return Headline(mood, sentence, reason, _tiles(evidence, chosen, baseline, by))
     if trouble.state == "not run":
         sentence = f"Not finished: {trouble.name} has not run to its end."
         return Headline("open", sentence, "Go on with: nightshift run", [])
@@ -77,33 +79,33 @@ def _pair(evidence: Evidence) -> tuple[Contender | None, Contender | None]:
     return chosen, found[0] if found else None
 
 
-def _verdict(evidence: Evidence, chosen: Contender, baseline: Contender) -> str:
+def _verdict(evidence: Evidence, chosen: Contender, baseline: Contender, by: Yardstick) -> str:
     number = depth(evidence, chosen.level)
     which = f"A {number}-layer {chosen.precision} model" if number else f"{chosen.name}"
     if chosen.level == "finetuned":
         which = f"The fine-tuned model itself, as {chosen.precision}"
     now, then = chosen.row, baseline.row
     return (
-        f"{which}: {percent(chosen.accuracy)} on test where the fine-tuned one has "
-        f"{percent(baseline.accuracy)}, {times(now['speed']['speedup']['median'])} faster, "
+        f"{which}: {by.of(chosen.figure)} on test where the fine-tuned one has "
+        f"{by.shown(baseline.figure)}, {times(now['speed']['speedup']['median'])} faster, "
         f"{significant(now['weights_mb'], 2)} MB in place of {significant(then['weights_mb'], 2)}."
     )
 
 
-def _tiles(evidence: Evidence, chosen: Contender, baseline: Contender) -> list[Tile]:
+def _tiles(evidence: Evidence, chosen: Contender, baseline: Contender, by: Yardstick) -> list[Tile]:
     report = evidence.stages["benchmark"].report
     row, then = chosen.row, baseline.row
-    low, high = chosen.accuracy_interval
+    low, high = chosen.interval
     now, before = row["speed"], then["speed"]
     ms, mb = unit("ms"), unit("MB")
     allowed = plain(report.get("allowed_drop"))
     speedup, throughput = times(now["speedup"]["median"]), decimal(before["throughput"], 0)
     more = times(now["throughput_speedup"]["median"])
     changed, tested = points(row["validation"]["drop"]), points(row["test"]["drop"])
-    sure = f"95 % interval {percent(low)} to {percent(high)}"
+    sure = f"95 % interval {by.shown(low)} to {by.shown(high)}"
     texts = f"{decimal(now['throughput'], 0)} texts/s"
     return [
-        Tile("test accuracy", percent(chosen.accuracy), sure),
+        Tile(f"test {by.name}", by.shown(chosen.figure), sure),
         Tile("change on validation", f"{changed} points", f"may lose {allowed}; on test {tested}"),
         Tile(
             "latency of one text",

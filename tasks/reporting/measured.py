@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from tasks.reporting.evidence import Evidence, mapping, records
+from tasks.reporting.evidence import Evidence, records
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One row of `reports/benchmark.json`. Shares 0 to 1, latency in ms, sizes in MB."""
+    """One row of `reports/benchmark.json`. Figures up to 1, latency in ms, sizes in MB."""
 
     name: str
     kind: str
     """baseline, chosen or variant."""
     level: str
     precision: str
-    accuracy: float
-    """On the test split."""
-    accuracy_interval: tuple[float, float]
+    figure: float
+    """Its metric on the test split, at most 1."""
+    interval: tuple[float, float]
     latency: float
     row: dict[str, Any]
     """All of it."""
@@ -39,7 +39,7 @@ class Step:
     throughput: float
     smaller: float
     gained_validation: float
-    """Points; negative where accuracy was paid."""
+    """Points; negative where it was paid for."""
     gained_test: float
     latency: float
     chosen: bool
@@ -52,15 +52,15 @@ def contenders(evidence: Evidence) -> list[Contender]:
     found: list[Contender] = []
     for number, row in enumerate(records(report.get("contenders"))):
         chosen = row["name"] == report.get("chosen")
-        low, high = row["test"]["accuracy_interval"]
+        low, high = row["test"]["interval"]
         found.append(
             Contender(
                 name=row["name"],
                 kind="chosen" if chosen else "variant" if number else "baseline",
                 level=row["level"],
                 precision=row["precision"],
-                accuracy=row["test"]["accuracy"],
-                accuracy_interval=(low, high),
+                figure=row["test"]["figure"],
+                interval=(low, high),
                 latency=row["speed"]["latency"]["p50"],
                 row=row,
                 cost=costs.get(row["name"]),
@@ -70,10 +70,10 @@ def contenders(evidence: Evidence) -> list[Contender]:
 
 
 def pareto(found: Sequence[Contender]) -> list[Contender]:
-    """Those that none is both faster and more accurate than, the fastest first."""
+    """Those that none is both faster and better than, the fastest first."""
     best: list[Contender] = []
-    for each in sorted(found, key=lambda one: (one.latency, -one.accuracy)):
-        if not best or each.accuracy > best[-1].accuracy:
+    for each in sorted(found, key=lambda one: (one.latency, -one.figure)):
+        if not best or each.figure > best[-1].figure:
             best.append(each)
     return best
 
@@ -100,19 +100,6 @@ def depth(evidence: Evidence, level: str) -> int | None:
     return next((len(each["kept_layers"]) for each in levels if each["name"] == level), None)
 
 
-def confusions(evidence: Evidence, most: int = 8) -> list[dict[str, Any]]:
-    """The pairs of classes taken for one another most often: actual, predicted, count, of."""
-    found = mapping(evidence.stages["benchmark"].report.get("confusion"))
-    names, counts = found.get("labels") or [], found.get("counts") or []
-    pairs = [
-        {"actual": names[i], "predicted": names[j], "count": value, "of": sum(row)}
-        for i, row in enumerate(counts)
-        for j, value in enumerate(row)
-        if i != j and value
-    ]
-    return sorted(pairs, key=lambda pair: -int(pair["count"]))[:most]
-
-
 def _told(evidence: Evidence, before: Contender, after: Contender) -> str:
     if before.kind == "baseline":
         return f"ONNX Runtime in place of PyTorch, {after.precision}"
@@ -130,8 +117,8 @@ def _step(what: str, before: Contender, after: Contender) -> Step:
         faster=before.latency / after.latency,
         throughput=other["speed"]["throughput"] / one["speed"]["throughput"],
         smaller=one["weights_mb"] / other["weights_mb"],
-        gained_validation=100 * (other["validation"]["accuracy"] - one["validation"]["accuracy"]),
-        gained_test=100 * (other["test"]["accuracy"] - one["test"]["accuracy"]),
+        gained_validation=100 * (other["validation"]["figure"] - one["validation"]["figure"]),
+        gained_test=100 * (other["test"]["figure"] - one["test"]["figure"]),
         latency=after.latency,
         chosen=after.kind == "chosen",
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from tasks.reporting.evidence import read_evidence
 from tasks.reporting.headline import headline
 from tasks.reporting.measured import Contender, contenders
 from tasks.reporting.page import PAGE
-from tasks.reporting.wording import count, percent, points, significant, times, unit
+from tasks.reporting.wording import count, points, significant, times, unit
+from tasks.reporting.yardstick import Yardstick, yardstick
 
 RELEASE = Path("models/release")
 
@@ -32,7 +34,8 @@ def print_summary() -> None:
     found = contenders(evidence)
     chosen = next((each for each in found if each.kind == "chosen"), None)
     if verdict.mood == "good" and chosen is not None:
-        console.print(_table(found[0], chosen))
+        by = yardstick(evidence, evidence.stages["benchmark"].report)
+        console.print(_table(found[0], chosen, by))
         for warning in evidence.stages["benchmark"].report.get("warnings") or []:
             console.print(f"warning: {warning}", style="yellow", markup=False)
         console.print(f"release: {RELEASE.resolve()}", markup=False, soft_wrap=True)
@@ -40,10 +43,12 @@ def print_summary() -> None:
         console.print(f"report:  {PAGE.resolve()}", markup=False, soft_wrap=True)
 
 
-def _table(baseline: Contender, chosen: Contender) -> Table:
+def _table(baseline: Contender, chosen: Contender, by: Yardstick) -> Table:
     table = Table(box=None, padding=(0, 2), pad_edge=False)
-    for name in ("", baseline.name, chosen.name, ""):
-        table.add_column(name, justify="left" if not name else "right", no_wrap=True)
+    table.add_column("")
+    for name in (baseline.name, chosen.name):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
     one, other = baseline.row, chosen.row
     ms, mb = unit("ms"), unit("MB")
 
@@ -54,13 +59,9 @@ def _table(baseline: Contender, chosen: Contender) -> Table:
         return f"{points(other[split]['drop'])} points"
 
     now = other["speed"]
-    row("accuracy, test", lambda v: percent(v, 2), lambda r: r["test"]["accuracy"], drop("test"))
-    row(
-        "accuracy, validation",
-        lambda v: percent(v, 2),
-        lambda r: r["validation"]["accuracy"],
-        drop("validation"),
-    )
+    for split in ("test", "validation"):
+        read = partial(_figure, split=split)
+        row(f"{by.name}, {split}", lambda value: by.shown(value, 2), read, drop(split))
     row(
         "latency of one text",
         ms,
@@ -100,3 +101,7 @@ def _table(baseline: Contender, chosen: Contender) -> Table:
             cheaper,
         )
     return table
+
+
+def _figure(row: Mapping[str, Any], split: str) -> Any:
+    return row[split]["figure"]

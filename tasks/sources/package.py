@@ -52,8 +52,8 @@ def made_once(package: Package, form: str, make: Make) -> Path:
     a number that grows when `make` writes something else. Raises Unavailable when the package
     can't be had.
     """
-    home = cache_folder() / "samples" / f"{package.name}-{package.version}"
-    target = home / form
+    target = _place(package, form)
+    home = target.parent
     if target.is_dir():
         return target
     try:
@@ -66,6 +66,15 @@ def made_once(package: Package, form: str, make: Make) -> Path:
             f"{error.filename} can't be written: set NIGHTSHIFT_CACHE to a folder of your own"
         ) from None
     return target
+
+
+def is_made(package: Package, form: str) -> bool:
+    """Whether `made_once` has made it already."""
+    return _place(package, form).is_dir()
+
+
+def _place(package: Package, form: str) -> Path:
+    return cache_folder() / "samples" / f"{package.name}-{package.version}" / form
 
 
 def _make(package: Package, target: Path, make: Make) -> None:

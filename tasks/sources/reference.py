@@ -12,11 +12,11 @@ from tasks.stage.errors import BadInput
 
 IN_STORE = "store://"
 """Begins the URI of a release in the store, wherever a machine has that: a key follows."""
-NOTHING = dict.fromkeys(("labels", "version", "sha256", "profile", "release"))
+NOTHING = dict.fromkeys(("labels", "task", "version", "sha256", "profile", "release"))
 
 
 def pin_reference(uri: str) -> dict[str, Any]:
-    """`{"labels", "version", "sha256", "profile", "release"}` of a release's folder.
+    """`{"labels", "task", "version", "sha256", "profile", "release"}` of a release's folder.
 
     `profile` is what its `profile.json` holds, or null; `release` is where to load it from. Raises
     BadInput when the folder has no `release.json`, or one without a list of labels.
@@ -37,6 +37,7 @@ def pin_release(card: bytes, profile: bytes | None, where: str, uri: str) -> dic
         raise BadInput(f"snapshot.reference: {where}/{CARD} has no list of labels")
     return {
         "labels": sorted(labels),
+        "task": release.get("task", "classification"),
         "version": release.get("version"),
         "sha256": hashlib.sha256(card).hexdigest(),
         "profile": None if profile is None else _object(profile, f"{where}/{PROFILE}"),

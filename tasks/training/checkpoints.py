@@ -38,6 +38,10 @@ class Checkpoint:
     def of(cls, stage: str, key: str) -> Checkpoint:
         return cls(FOLDER / f"{stage}-{key}" / "state.pt")
 
+    def inside(self, name: str) -> Checkpoint:
+        """That of a part of the run, which goes when the run's own does."""
+        return Checkpoint(self.path.parent / name / self.path.name)
+
     @property
     def shards(self) -> Path:
         return self.path.with_name("shards")

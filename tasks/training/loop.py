@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from dataclasses import asdict
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,56 +17,21 @@ from tasks.training import progress
 from tasks.training.averaging import Average
 from tasks.training.batches import Encoded, epoch_batches
 from tasks.training.checkpoints import Checkpoint
+from tasks.training.classifier import task_of_model
+from tasks.training.history import History
 from tasks.training.layouts import Tensors, copied, spread
-from tasks.training.methods import PLAIN, Methods, make_optimizer
+from tasks.training.methods import PLAIN, Methods, Recipe, make_optimizer
 from tasks.training.parts import trained_share
 from tasks.training.plan import Plan
 from tasks.training.ranks import rank
 from tasks.training.scoring import predict, score
 from tasks.training.steps import Objective, Rows, Stepper, stopped_by_bad_steps
+from tasks.training.watching import Watcher
 
 STEPS_BETWEEN_LOSSES = 10
 
-
-class Recipe(Protocol):
-    """The numbers of a run: the section `finetune:` has them all."""
-
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def batch(self) -> int: ...
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def warmup(self) -> float: ...
-    @property
-    def weight_decay(self) -> float: ...
-    @property
-    def max_grad_norm(self) -> float: ...
-    @property
-    def evaluations(self) -> int: ...
-    @property
-    def patience(self) -> int: ...
-    @property
-    def seed(self) -> int: ...
-
-
-@dataclass
-class History:
-    """What happened: a row a logged loss, a row an evaluation, and the best of those."""
-
-    losses: list[dict[str, float]] = field(default_factory=list)
-    evaluations: list[dict[str, float]] = field(default_factory=list)
-    best: int = -1
-    """The index in `evaluations` of the weights that were kept."""
-    skipped: list[dict[str, float]] = field(default_factory=list)
-    """The steps that were not taken because loss or gradient was not finite, and the loss scale
-    they were left with."""
-    trained_share: float = 1.0
-    """The share of the model's parameters that were trained."""
-    resumed_at: int = 0
-    """The step a killed run went on from; 0: from the start."""
-    stopped_early: bool = False
+Draws = Callable[[int, int], Rows]
+"""Seed and epoch -> the rows of the training split that make up that epoch, as many as it has."""
 
 
 def steps_of(examples: int, recipe: Recipe) -> int:
@@ -83,18 +48,20 @@ def fit(
     plan: Plan,
     checkpoint: Checkpoint | None = None,
     title: str = "training",
-    hopeless_below: float = 0.0,
+    hopeless_below: float = -math.inf,
     names: Sequence[str] | None = None,
     methods: Methods = PLAIN,
+    watchers: Sequence[Watcher] = (),
+    draws: Draws | None = None,
 ) -> History:
-    """Train in place and leave the weights that were best on `validation`.
+    """Train in place and leave the weights that were best on `validation`, by the task's figure.
 
     A step is one batch of `recipe.batch` examples, shared out over the ranks, each of which may
     take its share in several passes; the loss is the mean over the whole batch however many there
     are. With `checkpoint`, a run that was killed goes on from its last evaluation and ends with the
     very weights of an undisturbed one: the order of the batches and the dropout of a step depend on
-    the seed and the step alone. It ends at the first evaluation whose accuracy (0 to 1) is below
-    `hopeless_below`.
+    the seed and the step alone, and so must `draws`. It ends at the first evaluation whose figure
+    (at most 1) is below `hopeless_below`.
 
     A step whose loss or gradient is not finite is skipped. Raises StageError when that happens too
     often in a row, with the step and the rows of its batch, by their `names` if they are given.
@@ -102,10 +69,15 @@ def fit(
     Under fsdp the model stays shared out over the ranks: `tasks.training.layouts` gathers it.
     """
     if plan.gradient_checkpointing:
-        _recompute(model)
+        recompute(model)
     run = _Run(model, objective, train, validation, recipe, plan, checkpoint, title, methods)
-    run.hopeless_below, run.names = hopeless_below, names
-    return run.run()
+    run.hopeless_below, run.names, run.draws = hopeless_below, names, draws
+    run.watchers = watchers if rank() == 0 else ()
+    try:
+        return run.run()
+    finally:
+        for watcher in run.watchers:
+            watcher.finish()
 
 
 class _Run:
@@ -122,6 +94,7 @@ class _Run:
         methods: Methods,
     ) -> None:
         self.model, self.plan, self.recipe = model, plan, recipe
+        self.task = task_of_model(model)
         self.train, self.validation = train, validation
         self.checkpoint, self.title = checkpoint, title
         self.steps = steps_of(len(train), recipe)
@@ -140,8 +113,10 @@ class _Run:
         self.step = 0
         self.running: list[float] = []
         """The losses of the steps since the last one logged."""
-        self.hopeless_below = 0.0
+        self.hopeless_below = -math.inf
         self.names: Sequence[str] | None = None
+        self.watchers: Sequence[Watcher] = ()
+        self.draws: Draws | None = None
 
     def run(self) -> History:
         self._resume()
@@ -178,9 +153,9 @@ class _Run:
     def _batch(self) -> Rows:
         epoch, place = divmod(self.step, self.steps_an_epoch)
         if place == 0 or not hasattr(self, "_batches"):
-            self._batches = epoch_batches(
-                self.train.lengths, self.recipe.batch, self.recipe.seed, epoch
-            )
+            seed = self.recipe.seed
+            rows = None if self.draws is None else self.draws(seed, epoch)
+            self._batches = epoch_batches(self.train.lengths, self.recipe.batch, seed, epoch, rows)
         return self._batches[place]
 
     def _rate(self, step: int) -> float:
@@ -197,14 +172,13 @@ class _Run:
             return
         loss = sum(self.running) / len(self.running)
         self.running.clear()
+        rate = self.recipe.learning_rate * self._rate(self.step - 1)
+        epoch = round(self.step / self.steps_an_epoch, 4)
         self.history.losses.append(
-            {
-                "step": self.step,
-                "epoch": round(self.step / self.steps_an_epoch, 4),
-                "loss": loss,
-                "learning_rate": self.recipe.learning_rate * self._rate(self.step - 1),
-            }
+            {"step": self.step, "epoch": epoch, "loss": loss, "learning_rate": rate}
         )
+        for watcher in self.watchers:
+            watcher.losses(self.step, {"loss": loss, "learning_rate": rate})
         bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
 
     def _look(self, bar: tqdm[Any]) -> None:
@@ -217,7 +191,7 @@ class _Run:
         found = {
             "step": self.step,
             "epoch": round(self.step / self.steps_an_epoch, 4),
-            **score(logits, self.validation.labels),
+            **score(self.task, logits, self.validation),
         }
         looks = self.history.evaluations
         looks.append(found)
@@ -225,13 +199,15 @@ class _Run:
             self.history.best = len(looks) - 1
             self.best_weights = copied(self.model)
         since = len(looks) - 1 - self.history.best
-        enough = since >= self.recipe.patience or found["accuracy"] < self.hopeless_below
+        enough = since >= self.recipe.patience or found["figure"] < self.hopeless_below
         self.history.stopped_early = enough and self.step < self.steps
         if rank() == 0:
             bar.write(
-                f"{self.title}: epoch {found['epoch']:.1f}, validation accuracy "
-                f"{100 * found['accuracy']:.2f} %, loss {found['loss']:.3f}"
+                f"{self.title}: epoch {found['epoch']:.1f}, validation {self.task.metric} "
+                f"{self.task.told(found['figure'])}, loss {found['loss']:.3f}"
             )
+        for watcher in self.watchers:
+            watcher.evaluation(self.step, found)
 
     def _save(self) -> None:
         if self.checkpoint is None or self.step == self.steps:
@@ -276,11 +252,11 @@ class _Run:
 
 
 def _better(one: dict[str, float], other: dict[str, float]) -> bool:
-    """By accuracy; at equal accuracy by loss."""
-    return (one["accuracy"], -one["loss"]) > (other["accuracy"], -other["loss"])
+    """By the figure; at equal figures by loss."""
+    return (one["figure"], -one["loss"]) > (other["figure"], -other["loss"])
 
 
-def _recompute(model: nn.Module) -> None:
+def recompute(model: nn.Module) -> None:
     """Keep a layer's input alone, and compute the rest again in the backward pass."""
     if not getattr(model, "supports_gradient_checkpointing", False):
         raise BadInput(

@@ -35,6 +35,29 @@ class Methods:
 PLAIN = Methods()
 
 
+class Recipe(Protocol):
+    """The numbers of a run: the section `finetune:` has them all."""
+
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def batch(self) -> int: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def warmup(self) -> float: ...
+    @property
+    def weight_decay(self) -> float: ...
+    @property
+    def max_grad_norm(self) -> float: ...
+    @property
+    def evaluations(self) -> int: ...
+    @property
+    def patience(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+
+
 class Rates(Protocol):
     """What the optimiser takes from a recipe."""
 

@@ -12,12 +12,16 @@ import torch
 from torch import nn
 
 from tasks.stage.errors import BadInput
+from tasks.task import Task
+from tasks.task.base import IGNORED
 from tasks.training.batches import Encoded
 from tasks.training.plan import Plan
 from tasks.training.ranks import over_ranks, rank, world
 from tasks.training.steps import to_device
 
 Logits = npt.NDArray[np.float32]
+ROWS_AT_ONCE = 256
+"""Rows of token logits that are padded together, where they are compared."""
 
 
 @torch.no_grad()
@@ -45,18 +49,59 @@ def forward(
 
 
 def predict(model: nn.Module, encoded: Encoded, plan: Plan, batch: int = 64) -> Logits:
-    """Logits of every text in order, float32 [texts, classes], the same on every rank."""
-    classes = int(model.config.num_labels)  # type: ignore[union-attr,arg-type]
-    logits = torch.zeros(len(encoded), classes, device=plan.device)
+    """Logits of every text in order, the same on every rank: float32 [texts, outputs].
+
+    Where the task labels tokens, [tokens, outputs], the rows of `encoded` end to end.
+    """
+    outputs = int(model.config.num_labels)  # type: ignore[union-attr,arg-type]
+    count = len(encoded.ids) if encoded.per_token else len(encoded)
+    logits = torch.zeros(count, outputs, device=plan.device)
     for rows, output in forward(model, encoded, plan, batch):
-        logits[torch.from_numpy(rows)] = output.logits.float()
-    found: Logits = over_ranks(logits).cpu().numpy()
-    return found
+        found = output.logits.float()
+        if encoded.per_token:
+            found = found[torch.from_numpy(encoded.inside(rows))]
+        logits[torch.from_numpy(places_of(encoded, rows))] = found
+    found_by_all: Logits = over_ranks(logits).cpu().numpy()
+    return found_by_all
 
 
-def score(logits: Logits, labels: npt.NDArray[np.int64]) -> dict[str, float]:
-    """Accuracy (0 to 1) and mean cross-entropy of logits [n, classes] against class numbers [n]."""
-    if len(labels) == 0:
+def places_of(encoded: Encoded, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Where the logits of some rows lie in the array of all."""
+    return encoded.places(rows) if encoded.per_token else rows
+
+
+def score(task: Task, logits: Logits, encoded: Encoded) -> dict[str, float]:
+    """The task's `figure` and its mean `loss`, from what `predict` gave.
+
+    The windows of a long text are put together before they are judged: each word counts once.
+    """
+    if len(encoded) == 0:
         raise BadInput("the validation split is empty: nothing to choose the best weights by")
-    losses = nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels))
-    return {"accuracy": float((logits.argmax(1) == labels).mean()), "loss": float(losses)}
+    evidence = task.proof(logits, encoded.labels, encoded.bounds)
+    total = sum(
+        float(task.loss(one, torch.from_numpy(labels)).sum())
+        for rows, one in _in_parts(encoded, logits)
+        for labels in [encoded.of_rows(encoded.labels, rows, IGNORED)]
+    )
+    return {"figure": task.figure(evidence), "loss": total / len(encoded)}
+
+
+def divergence(task: Task, reference: Logits, logits: Logits, encoded: Encoded) -> float:
+    """How far `logits` are from those of a reference, the mean over rows of `Task.divergence`."""
+    total = 0.0
+    for (rows, one), (_, other) in zip(
+        _in_parts(encoded, logits), _in_parts(encoded, reference), strict=True
+    ):
+        mask = torch.from_numpy(encoded.inside(rows)).float()
+        total += float(task.divergence(one, other, 1.0, mask).sum())
+    return total / len(encoded)
+
+
+def _in_parts(
+    encoded: Encoded, logits: Logits
+) -> Iterator[tuple[npt.NDArray[np.int64], torch.Tensor]]:
+    """Rows and their logits as a batch has them: [b, outputs], or padded [b, t, outputs]."""
+    order = np.argsort(encoded.lengths, kind="stable")
+    for start in range(0, len(order), ROWS_AT_ONCE):
+        rows = order[start : start + ROWS_AT_ONCE]
+        yield rows, torch.from_numpy(encoded.of_rows(logits, rows))

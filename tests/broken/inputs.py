@@ -8,7 +8,16 @@ from tasks.params.base import check
 from tasks.params.ingest import Ingest
 from tasks.snapshot import pin_data
 from tasks.stage.outputs import write_json
-from tests.broken import compressed, contents, encodings, json_lines, parquet, places, separated
+from tests.broken import (
+    compressed,
+    contents,
+    encodings,
+    json_lines,
+    labels,
+    parquet,
+    places,
+    separated,
+)
 from tests.broken.case import NIGHT, Case
 
 ROOMS = {
@@ -19,6 +28,7 @@ ROOMS = {
     "compressed": compressed.CASES,
     "place": places.CASES,
     "content": contents.CASES,
+    "label": labels.CASES,
 }
 BATTERY = {f"{room}-{case.name}": case for room, cases in ROOMS.items() for case in cases}
 

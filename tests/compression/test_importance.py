@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from tasks.compression.families import family_of
-from tasks.compression.importance import divergence, layers_to_remove, neurons_to_keep
+from tasks.compression.importance import layers_to_remove, neurons_to_keep
+from tasks.task.classification import Classification
 from tasks.training.batches import Encoded
 from tasks.training.plan import Plan
+from tasks.training.scoring import divergence
 from tests.made import model_of
 
 PLAN = Plan("cpu", "gloo", "fp32", "eager", processes=1, threads=1, why=())
@@ -69,10 +70,11 @@ def test_neurons_without_effect_are_worth_nothing(probe: Encoded) -> None:
     assert [rows.tolist() for rows in kept] == [list(range(6, 24))] * 4
 
 
-def test_divergence_is_zero_for_equal_and_known_for_simple_logits() -> None:
+def test_divergence_is_zero_for_equal_and_known_for_simple_logits(probe: Encoded) -> None:
+    task, two = Classification(("bad", "good")), probe.sample(2)
     logits = np.array([[0.0, 1.0], [2.0, -1.0]], np.float32)
-    assert divergence(logits, logits) == pytest.approx(0, abs=1e-7)
-    even, sure = np.zeros((1, 2), np.float32), np.array([[np.log(3), 0]], np.float32)
+    assert divergence(task, logits, logits, two) == pytest.approx(0, abs=1e-7)
+    even, sure = np.zeros((2, 2), np.float32), np.array([[np.log(3), 0]] * 2, np.float32)
     expected = 0.5 * np.log(0.5 / 0.75) + 0.5 * np.log(0.5 / 0.25)
-    assert divergence(even, sure) == pytest.approx(expected, rel=1e-5)
-    assert torch.isfinite(torch.tensor(divergence(sure, even)))
+    assert divergence(task, even, sure, two) == pytest.approx(expected, rel=1e-5)
+    assert np.isfinite(divergence(task, sure, even, two))

@@ -38,8 +38,9 @@ def test_only_lists_and_structures_have_no_field() -> None:
     present = flat(yaml.safe_load((ROOT / "params.yaml").read_text()))
     missing = set(present) - set(FORM)
     assert missing == {
-        "ingest.text", "ingest.split", "ingest.mask", "finetune.adversarial",
-        "finetune.adapter", "prune.keep", "export.variants",
+        "ingest.text", "ingest.task", "ingest.split", "ingest.mask", "finetune.adversarial",
+        "finetune.adapter", "finetune.adapt", "finetune.augment", "finetune.loss",
+        "finetune.sampling", "finetune.task_weights", "prune.keep", "export.variants",
     }  # fmt: skip
 
 

@@ -6,9 +6,10 @@ REPORT = {
     "verdict": "blessed",
     "reasons": [],
     "warnings": ["other programs were busy"],
-    "candidate": {"accuracy": 0.8312, "latency_ms": {"p50": 1.234}, "megabytes": 17.25},
+    "metric": "accuracy",
+    "candidate": {"figure": 0.8312, "latency_ms": {"p50": 1.234}, "megabytes": 17.25},
     "champion": {
-        "version": "v1.2.0", "accuracy": 0.835, "latency_ms": {"p50": 4.0}, "megabytes": 68.0
+        "version": "v1.2.0", "figure": 0.835, "latency_ms": {"p50": 4.0}, "megabytes": 68.0
     },
     "checks": [
         {"name": "drop", "detail": "it loses 0.38 points", "ok": True, "waived": False},
@@ -45,3 +46,10 @@ def test_a_name_out_of_the_data_makes_no_link_and_no_column() -> None:
     checks = [{"name": "class [x](http://evil) | ![i](y)\n<b>", "ok": True}]
     row = as_markdown({"verdict": "blessed", "checks": checks}).splitlines()[-1]
     assert row == r"| class \[x\]\(http://evil\) \| \!\[i\]\(y\) \<b\> |  | yes |"
+
+
+def test_another_metric_goes_by_its_name_and_a_correlation_is_no_share() -> None:
+    entities = as_markdown({**REPORT, "metric": "f1"}).splitlines()
+    ratings = as_markdown({**REPORT, "metric": "spearman"}).splitlines()
+    assert "| f1 on test | 83.12 % | 83.5 % |" in entities
+    assert "| spearman on test | 0.831 | 0.835 |" in ratings

@@ -150,3 +150,23 @@ def test_spellings_of_validation(name: str) -> None:
 def test_an_unknown_split_is_found_by_file_and_row() -> None:
     with pytest.raises(BadInput, match=r"a\.csv, row 7: 'holdout' is no split; takes train"):
         given_side("holdout", "a.csv, row 7")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_text_of_two_tasks_is_on_one_side_by_hash_and_by_given_splits(seed: int) -> None:
+    words = [f"text {n}" for n in range(100)]
+    same = digests([f"{task} {word}" for task in ("one", "two") for word in words])
+    texts = digests(words * 2)
+    given = np.random.default_rng(seed).choice([TRAIN, VALIDATION, TEST], 200).astype(np.int8)
+    for sides in (None, given, np.where(given == VALIDATION, TRAIN, given)):
+        labels = np.zeros(200, np.int32)
+        found = assign(same, labels, sides, "salt", 0.2, 0.2, texts=texts).fate
+        both = [
+            (one, two) for one, two in found.reshape(2, 100).T.tolist() if LEAK not in (one, two)
+        ]
+        assert len(both) > 10
+        assert all(one == two for one, two in both)
+        if sides is None:
+            assert LEAK not in found
+        else:
+            assert np.array_equal(found == LEAK, sides < np.tile(sides.reshape(2, 100).max(0), 2))

@@ -31,6 +31,37 @@ def dataset() -> Rows:
     }
 
 
+LABELS: dict[str, tuple[str, ...]] = {
+    "classification": ("a", "b"),
+    "multi-label": ('["a"]', '["a", "b"]', '["b"]', "[]"),
+    "regression": ("1.0", "2.5", "4.0", "5.0"),
+    "entities": ('[[0, 1, "PER"]]', "[]"),
+}
+"""A few labels of each kind, as the dataset keeps them."""
+
+
+def dataset_of(kind: str, name: str | None = None) -> Rows:
+    """Labels of a kind taking turns in three splits, nothing wrong; `name` is the task's."""
+    labels = LABELS[kind]
+    return {
+        split: [
+            {**row, "label": labels[at % len(labels)], "task": name or kind}
+            for at, row in enumerate(rows)
+        ]
+        for split, rows in dataset().items()
+    }
+
+
+def together(*tasks: Rows) -> Rows:
+    """Several tasks' rows in one dataset; all have the same texts."""
+    return {
+        split: [
+            {**row, "id": f"{row['task']}-{row['id']}"} for each in tasks for row in each[split]
+        ]
+        for split in SIZES
+    }
+
+
 def write_dataset(data: Rows, folder: Path = FOLDER) -> None:
     for split, rows in data.items():
         write_table(pa.Table.from_pylist(rows, SCHEMA), split_path(split, folder))
@@ -44,8 +75,8 @@ def account(**counts: int) -> dict[str, Any]:
     return {"files": [file], "rules": {}, "masked": {}, "totals": totals}
 
 
-def write_inputs(data: Rows) -> None:
+def write_inputs(data: Rows, task: str | dict[str, str] | None = None) -> None:
     """Everything that `validate` reads, in the working folder: nothing serves yet."""
     write_dataset(data)
     write_json("data/reference.json", {"labels": None, "version": None, "sha256": None})
-    write_json("data/intake.json", account())
+    write_json("data/intake.json", account() | ({} if task is None else {"task": task}))

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 
 from tasks.data.normalise import normalise
-from tasks.expectations.frames import class_frame, intake_frame, normalised, row_frames
+from tasks.expectations.frames import intake_frame, normalised, row_frames
 from tasks.expectations.rows import RowRule
-from tests.expectations.made import account, dataset, write_dataset
+from tests.expectations.made import account, dataset, dataset_of, together, write_dataset
 
 
 def test_repetition_is_seen_through_case_and_white_space(tmp_path: Path) -> None:
@@ -39,6 +39,16 @@ def test_pairs_are_the_same_when_both_texts_are(tmp_path: Path) -> None:
     assert frame["characters"][:4].tolist() == [9, 9, 9, 8]
 
 
+def test_two_tasks_may_have_the_same_text(tmp_path: Path) -> None:
+    data = together(dataset_of("classification", "topics"), dataset_of("regression", "stars"))
+    data["train"][1]["text"] = data["train"][0]["text"]  # twice in one of them
+    data["train"][2]["text"] = data["test"][3]["text"]
+    write_dataset(data, tmp_path)
+    frame = row_frames(folder=tmp_path)["train"]
+    assert np.flatnonzero(frame["digest"].duplicated(keep=False)).tolist() == [0, 1]
+    assert np.flatnonzero(frame["also_in"].notna()).tolist() == [2]
+
+
 def test_rules_become_flags_and_texts_stay_out(tmp_path: Path) -> None:
     write_dataset(dataset(), tmp_path)
     rule = RowRule("ends well", "text", "column_values_to_match_regex", matches="[02468]$")
@@ -63,13 +73,6 @@ def test_a_row_takes_less_than_fifty_bytes(tmp_path: Path) -> None:
 )
 def test_the_short_cut_for_plain_text_changes_nothing(text: str) -> None:
     assert normalised(pa.array([text, "another"])) == [normalise(text), "another"]
-
-
-def test_a_class_without_rows_counts_nothing(tmp_path: Path) -> None:
-    write_dataset(dataset(), tmp_path)
-    classes = class_frame(row_frames(folder=tmp_path), "test", ["a", "b", "c"])
-    assert classes["rows"].tolist() == [10, 10, 0]
-    assert classes["shift"].tolist() == [0, 0, 0]
 
 
 def test_the_intake_is_a_record_a_file_and_one_of_all() -> None:

@@ -78,6 +78,17 @@ def test_a_column_that_the_source_does_not_have_breaks_nothing() -> None:
     assert not RowRule("", "label", "column_values_to_not_be_null").check(TEXTS)[0].any()
 
 
+def test_what_labels_may_be_is_demanded_of_every_class_that_a_row_names() -> None:
+    known = RowRule("", "label", "column_values_to_be_in_set", values=("art", "sport"))
+    labels = pa.array(['["art"]', '["art", "sprot"]', "[]"])
+    names = [["art"], ["art", "sprot"], []]
+    bad, (reason,) = known.check(pa.array(["x", "y", "z"]), None, labels, names)
+    assert bad.tolist() == [False, True, False]
+    assert reason == """label is '["art", "sprot"]'; takes 'art', 'sport'"""
+    spoilt = RowRule("", "label", "column_values_to_not_be_in_set", values=("sprot",))
+    assert spoilt.check(pa.array(["x", "y", "z"]), None, labels, names)[0].tolist() == bad.tolist()
+
+
 def test_the_rules_of_a_file_are_those_that_set_rows_aside(tmp_path: Path) -> None:
     entry = {"table": "rows", "column": "text", "expect": "column_value_lengths_to_be_between"}
     entries: list[dict[str, Any]] = [

@@ -18,8 +18,10 @@ from tasks.inference.onnx_export import export_onnx, input_names
 from tasks.inference.quantisation import quantise
 from tasks.params.export import Export
 from tasks.stage.errors import BadInput
+from tasks.task.classification import Classification
 from tasks.training.classifier import load_finetuned, load_tokenizer
 
+TASK = Classification(("bad", "good"))
 TEXTS = ["the film is dull", "superb plot , what else is there to say", "awful"]
 
 
@@ -59,11 +61,11 @@ def test_fusing_and_quantising_keep_the_answer(
 ) -> None:
     expected = torch_logits(tiny_classifier, TEXTS)
     fuse(exported / "plain.onnx", tmp_path / "fused.onnx", fusion, heads=4, hidden=32)
-    fused = compare(expected, onnx_logits(tmp_path / "fused.onnx", tiny_classifier, TEXTS))
+    fused = compare(TASK, expected, onnx_logits(tmp_path / "fused.onnx", tiny_classifier, TEXTS))
     assert fused.same_labels == 1
     assert fused.largest_difference < 1e-3
     quantise(tmp_path / "fused.onnx", tmp_path / "int8.onnx")
-    small = compare(expected, onnx_logits(tmp_path / "int8.onnx", tiny_classifier, TEXTS))
+    small = compare(TASK, expected, onnx_logits(tmp_path / "int8.onnx", tiny_classifier, TEXTS))
     assert small.largest_difference < 0.5 * np.abs(expected).max()
     kinds = {node.op_type for node in onnx.load(tmp_path / "int8.onnx").graph.node}
     assert "MatMulInteger" in kinds
@@ -91,7 +93,7 @@ def test_equal_models_give_equal_files_without_traces_of_this_machine(
 
 def test_logits_that_are_no_numbers_never_agree() -> None:
     fine, broken = np.ones((2, 2), np.float32), np.full((2, 2), np.nan, np.float32)
-    assert compare(fine, broken).same_labels == 0
+    assert compare(TASK, fine, broken).same_labels == 0
 
 
 @pytest.mark.parametrize(
@@ -105,7 +107,7 @@ def test_a_variant_that_disagrees_fails_the_stage(
     other = one.copy()
     other[0] += [-difference, difference]
     with pytest.raises(BadInput, match=f"x-{precision} must not ship: .*{message}"):
-        _judge(f"x-{precision}", precision, compare(one, other), Export(), [])
+        _judge(f"x-{precision}", precision, compare(TASK, one, other), Export(), [])
 
 
 def test_latencies_are_medians_of_interleaved_calls() -> None:

@@ -21,6 +21,7 @@ from tasks.inference.release import (
     verify,
 )
 from tasks.stage.errors import BadInput
+from tasks.task import Classification, task_of
 
 RELEASE = Release(
     labels=("bad", "good"),
@@ -90,6 +91,16 @@ def test_what_is_masked_is_part_of_what_a_release_is(folder: Path) -> None:
 
     assert Release.of(card).digest == written.digest
     assert replace(written, mask=("email",)).digest != written.digest
+
+
+def test_a_classification_keeps_the_digest_that_it_had_before_there_were_other_tasks() -> None:
+    written = replace(RELEASE, files={MODEL: "0" * 64, TOKENIZER: "1" * 64})
+    before = "b328de1ea1b8ea171a5d61fc3f75d7d1f506f0a67f1b0e2651cd37f09b2368b4"
+
+    assert written.digest == before
+    assert replace(written, stride=8).digest != before
+    assert written.answering(task_of({"kind": "regression", "mean": 3.0})).digest != before
+    assert written.answering(Classification(("bad", "good"))) == written
 
 
 def test_a_manifest_vouches_for_the_card(folder: Path) -> None:

@@ -12,6 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from tasks.inference.release import MODEL, TOKENIZER, Release
+from tasks.task import Task
+from tasks.task.classification import Classification
 from tests.made import BAD, GOOD
 
 Twist = Literal["none", "batch", "order", "random", "slow"]
@@ -49,8 +51,11 @@ def word_release(
     unknown: float = 0.0,
     twist: Twist = "none",
     pairs: bool = False,
+    task: Task | None = None,
 ) -> Path:
     """A release whose logits are the sums of the weights of a text's words.
+
+    Its task is `task`, that of whole texts, or to tell the classes `labels` apart.
 
     `twist` makes it depend on what shares its batch, on the order, on chance, or take its time.
     A word without weights breaks it, one that is not in `weights` counts as `unknown`.
@@ -59,17 +64,18 @@ def word_release(
     known = {word: row for word, row in weights.items() if row}
     broken = [word for word, row in weights.items() if not row]
     vocabulary = {"[UNK]": 0, **{word: at for at, word in enumerate([*known, *broken], 1)}}
-    table = np.array([[unknown] * len(labels), *known.values()], np.float32)
-    onnx.save(_graph(table, twist), folder / MODEL)
+    task = task or Classification(labels)
+    table = np.array([[unknown] * len(task.outputs), *known.values()], np.float32)
+    onnx.save(_graph(table, twist, task), folder / MODEL)
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.save(str(folder / TOKENIZER))
     inputs = ("input_ids", "attention_mask")
-    Release(labels, 64, inputs, "fp32", "words", pairs=pairs).write(folder)
+    Release((), 64, inputs, "fp32", "words", pairs=pairs).answering(task).write(folder)
     return folder
 
 
-def _graph(table: np.ndarray, twist: Twist) -> onnx.ModelProto:
+def _graph(table: np.ndarray, twist: Twist, task: Task) -> onnx.ModelProto:
     constants = {
         "table": table,
         "last": np.array([2], np.int64),
@@ -92,8 +98,17 @@ def _graph(table: np.ndarray, twist: Twist) -> onnx.ModelProto:
         helper.make_tensor_value_info(name, TensorProto.INT64, ["texts", "tokens"])
         for name in ("input_ids", "attention_mask")
     ]
-    shape = ["texts", table.shape[1]]
-    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, shape)]
+    outputs = []
+    for name, (part, *_) in task.exits.items():
+        if name != "logits":  # of several tasks: its columns of all
+            constants |= {
+                f"{name}_from": np.array([part.start]),
+                f"{name}_to": np.array([part.stop]),
+            }
+            given = ["logits", f"{name}_from", f"{name}_to", "tokens"]
+            nodes.append(helper.make_node("Slice", given, [name]))
+        shape = ["texts", part.stop - part.start]
+        outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
     fixed = [numpy_helper.from_array(value, name) for name, value in constants.items()]
     graph = helper.make_graph(nodes, "words", inputs, outputs, fixed)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])

@@ -100,3 +100,15 @@ def test_it_needs_the_standard_library_alone() -> None:
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert told.stdout.strip() == "set()"
+
+
+def test_stretches_of_the_text_are_followed() -> None:
+    text = "Ann, ann@example.com or bob@x.org, in Paris"
+    names = ["Ann", "ann@example.com or bob", "example.com", "or", "bob@x.org, in", "Paris"]
+    stretches = [(text.index(name), text.index(name) + len(name)) for name in names]
+    written, found, places = Masker(["email"]).following(text, stretches)
+
+    assert (written, found) == Masker(["email"])(text)
+    assert [written[start:end] for start, end in places] == [
+        "Ann", "[EMAIL] or [EMAIL]", "[EMAIL]", "or", "[EMAIL], in", "Paris",
+    ]  # fmt: skip

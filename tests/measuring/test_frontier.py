@@ -5,17 +5,20 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.measuring.frontier import Row, choose, speed
+from tasks.measuring.frontier import Row, choose, speed, table
 from tasks.measuring.rounds import Samples
 from tasks.measuring.scores import Score
 from tasks.measuring.statistics import Interval
 from tasks.stage.errors import BadInput
+from tasks.task.classification import Classification
+from tasks.task.regression import Regression
 
+CLASSES = Classification(("bad", "good"))
 ANY = Interval(0, 1)
 
 
 def scored(drop: float) -> Score:
-    return Score(0.85 - drop / 100, ANY, 0.85, ANY, drop, ANY)
+    return Score("accuracy", 0.85 - drop / 100, ANY, {}, drop, ANY, {})
 
 
 def row(name: str, milliseconds: float, validation_drop: float, test_drop: float = 0.0) -> Row:
@@ -45,33 +48,33 @@ ROWS = [
     ],
 )
 def test_the_fastest_within_the_allowed_drop_is_chosen(allowed: float, expected: str) -> None:
-    assert choose(ROWS, allowed).name == expected
+    assert choose(ROWS, allowed, CLASSES).name == expected
 
 
 def test_test_figures_have_no_say() -> None:
     scores = [each.test for each in ROWS]
     for order in itertools.permutations(scores):
         swapped = [replace(each, test=test) for each, test in zip(ROWS, order, strict=True)]
-        assert choose(swapped, 1.0).name == "small-int8"
+        assert choose(swapped, 1.0, CLASSES).name == "small-int8"
 
 
 def test_validation_figures_decide() -> None:
     swapped = [replace(each, validation=scored(0.0)) for each in ROWS]
-    assert choose(swapped, 1.0).name == "tiny-int8"
+    assert choose(swapped, 1.0, CLASSES).name == "tiny-int8"
 
 
 def test_a_drop_of_exactly_the_limit_is_within_it() -> None:
-    assert choose([row("edge", 1.0, 0.1 + 0.2)], 0.3).name == "edge"
+    assert choose([row("edge", 1.0, 0.1 + 0.2)], 0.3, CLASSES).name == "edge"
 
 
 def test_equal_speed_is_decided_by_name() -> None:
-    assert choose([row("b", 1.0, 0), row("a", 1.0, 0)], 1.0).name == "a"
+    assert choose([row("b", 1.0, 0), row("a", 1.0, 0)], 1.0, CLASSES).name == "a"
 
 
 def test_when_none_may_ship_the_error_shows_them_all() -> None:
     with pytest.raises(BadInput) as error:
-        choose(ROWS[2:], 0.5)
-    assert "0.5 points" in str(error.value)
+        choose(ROWS[2:], 0.5, CLASSES)
+    assert "0.5 points of validation accuracy" in str(error.value)
     assert "small-int8" in str(error.value)
     assert "tiny-int8" in str(error.value)
 
@@ -85,3 +88,9 @@ def test_ratios_are_taken_round_by_round() -> None:
     assert (found.speedup.lowest, found.speedup.highest) == pytest.approx((8, 10))
     assert found.throughput_speedup.median == pytest.approx(10)
     assert found.latency.p50 == pytest.approx(1.0)
+
+
+def test_a_correlation_is_no_percentage() -> None:
+    assert "85.00 %" in table(ROWS, CLASSES)
+    assert " 0.850" in table(ROWS, Regression())
+    assert "%" not in table(ROWS, Regression())

@@ -1,23 +1,20 @@
 from __future__ import annotations
 
-from tasks.measuring.honest import majority, tfidf
+from tasks.measuring.honest import honest_rows
+from tasks.task.classification import Classification
 
 
-def test_majority_is_the_most_frequent_and_on_a_tie_the_first() -> None:
-    assert majority(["b", "a", "b"], 2) == ["b", "b"]
-    assert majority(["b", "a"], 1) == ["a"]
+def test_a_row_for_each_simple_model_scored_on_both_splits() -> None:
+    texts = ["a fine film", "a dull film", "a fine plot"] * 4
+    train = texts, ["+", "-", "+"] * 4
+    test = ["fine", "dull"], ["+", "-"]
 
+    majority, tfidf = honest_rows(Classification(("+", "-")), train, test, test, seed=1)
 
-def test_tfidf_learns_words() -> None:
-    train = (["fine film", "good film", "dull film", "bad film"] * 5, ["+", "+", "-", "-"] * 5)
-
-    validation, test = tfidf(train, (["good", "bad"], ["+", "-"]), ["so dull", ("a", "fine one")])
-
-    assert validation == ["+", "-"]
-    assert test == ["-", "+"]
-
-
-def test_tfidf_learns_a_script_without_spaces() -> None:
-    train = (["电影很好看", "真的好看", "电影很难看", "真的难看"] * 5, ["+", "+", "-", "-"] * 5)
-
-    assert tfidf(train, (["好看"], ["+"]), ["这部难看", "这部好看"])[1] == ["-", "+"]
+    assert (majority.key, majority.name, majority.test.figure) == (
+        "majority",
+        "majority class",
+        0.5,
+    )
+    assert (tfidf.key, tfidf.validation.figure, tfidf.test.figure) == ("tfidf", 1, 1)
+    assert tfidf.test.drop == 0

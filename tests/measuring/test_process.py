@@ -13,6 +13,7 @@ import pytest
 from tasks.measuring.contender import Contender
 from tasks.measuring.process import Process
 from tasks.stage.errors import BadInput, StageError, Unavailable
+from tasks.task.classification import Classification
 
 SECONDS_TO_DIE = 30
 
@@ -24,8 +25,9 @@ def test_a_child_answers_and_says_what_it_took(tiny_release: Path) -> None:
 
         assert len(seconds) == 2
         assert min(*seconds, taken, process.start_seconds) > 0
-        assert {label for label, _ in answers} <= {"bad", "good"}
-        assert [label for label, _ in answers] == [label for label, _ in all_answers]
+        assert {each.label for each in answers} <= {"bad", "good"}
+        assert [each.label for each in answers] == [each.label for each in all_answers]
+        assert sum(answers[0].scores.values()) == pytest.approx(1)
         assert process.peak_memory() > 20e6
         assert process.environment["threads"] == 1
         pid = process.pid
@@ -34,8 +36,8 @@ def test_a_child_answers_and_says_what_it_took(tiny_release: Path) -> None:
 
 def test_a_child_that_crashes_sends_its_traceback(tmp_path: Path) -> None:
     with pytest.raises(StageError) as error:
-        Process(Contender("empty", "pipeline", tmp_path, 1), "dull")
-    assert "empty broke while it was measured" in str(error.value)
+        Process(Contender.baseline(tmp_path, 1, Classification(), 0), "dull")
+    assert "transformers.pipeline broke while it was measured" in str(error.value)
     assert "Traceback" in str(error.value)
     assert "tasks/measuring/contender.py" in str(error.value)
 

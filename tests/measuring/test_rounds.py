@@ -3,7 +3,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tasks.measuring.contender import Answer, Text
-from tasks.measuring.rounds import ROUNDS_TOGETHER, TEXTS_TOGETHER, race, schedule
+from tasks.measuring.rounds import (
+    CHARACTERS_TOGETHER,
+    ROUNDS_TOGETHER,
+    TEXTS_TOGETHER,
+    race,
+    schedule,
+)
 
 NAMES = ["pipeline", "fp32", "int8", "small"]
 TEXTS = [f"text {i}" for i in range(50)]
@@ -40,6 +46,16 @@ def test_throughput_is_bounded_in_texts_and_rounds() -> None:
 
     sizes = [len(turn.together) for turn in turns]
     assert sizes == [TEXTS_TOGETHER] * ROUNDS_TOGETHER + [0, 0]
+
+
+def test_of_long_texts_fewer_are_asked_at_once_but_never_none() -> None:
+    half = "x" * (CHARACTERS_TOGETHER // 2)
+    texts: dict[str, Text] = {"half": half, "pair": (half, half), "more": half * 3}
+    sizes = {
+        length: len(schedule(["one"], [text] * 9, rounds=1, single=1, seed=1)[0].together)
+        for length, text in texts.items()
+    }
+    assert sizes == {"half": 2, "pair": 1, "more": 1}
 
 
 class Recorder:

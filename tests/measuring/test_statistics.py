@@ -2,18 +2,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score
 
 from tasks.measuring.statistics import (
-    class_figures,
-    confusion,
+    FEWEST_RESAMPLES,
+    RESAMPLES,
+    bounds,
     drop_interval,
     latency,
-    macro_f1,
-    macro_f1_interval,
     median_interval,
+    redrawn,
     wilson,
 )
+from tasks.task.classification import Classification
+from tasks.task.multi_label import MultiLabel
+from tasks.task.regression import Regression
 
 
 def test_wilson_gives_the_published_bounds() -> None:
@@ -27,32 +29,6 @@ def test_no_texts_have_no_accuracy() -> None:
         wilson(0, 0)
 
 
-def test_macro_f1_is_that_of_scikit_learn() -> None:
-    rng = np.random.default_rng(0)
-    truth, predicted = rng.integers(3, size=(2, 200))
-
-    found = macro_f1(confusion(truth, predicted, 5))  # classes 3 and 4 never appear
-
-    assert found == pytest.approx(f1_score(truth, predicted, average="macro"))
-
-
-def test_figures_of_a_class() -> None:
-    found = class_figures(np.array([[3, 1, 0], [2, 4, 0], [0, 0, 0]]))
-
-    assert found.precision.tolist() == pytest.approx([3 / 5, 4 / 5, 0])
-    assert found.recall.tolist() == pytest.approx([3 / 4, 4 / 6, 0])
-    assert found.support.tolist() == [4, 6, 0]
-
-
-def test_the_interval_of_f1_narrows_with_the_texts_and_holds_the_figure() -> None:
-    few = np.array([[40, 10], [10, 40]])
-    many = 25 * few
-    narrow, wide = (macro_f1_interval(counts, seed=1) for counts in (many, few))
-
-    assert wide.low < macro_f1(few) < wide.high
-    assert narrow.high - narrow.low == pytest.approx((wide.high - wide.low) / 5, rel=0.25)
-
-
 def test_a_paired_drop_knows_what_two_accuracies_do_not() -> None:
     right = np.arange(1000) % 5 > 0
     worse = right.copy()
@@ -62,6 +38,41 @@ def test_a_paired_drop_knows_what_two_accuracies_do_not() -> None:
 
     assert 0 <= low < 0.4 < high < 1.0
     assert drop_interval(right, right, seed=0) == (0.0, 0.0)
+
+
+def test_drawing_anew_gives_the_interval_that_a_formula_has() -> None:
+    right = (np.arange(400) < 300).astype(float)[:, None]
+
+    drawn = redrawn(Classification(("a", "b")).figure, [right], seed=1)
+
+    assert drawn.shape == (RESAMPLES, 1)
+    assert bounds(drawn[:, 0]) == pytest.approx(wilson(300, 400), abs=0.01)
+
+
+def test_the_same_texts_are_drawn_for_both_models() -> None:
+    rng = np.random.default_rng(0)
+    counts = rng.integers(0, 3, size=(100, 3)).astype(float)
+    both = redrawn(MultiLabel(("a",)).figure, [counts, counts], seed=1)
+    assert (both[:, 0] == both[:, 1]).all()
+    assert both[:, 0].std() > 0
+
+
+def test_the_interval_of_a_rank_correlation_narrows_with_the_texts() -> None:
+    rng = np.random.default_rng(0)
+    pairs = rng.multivariate_normal([0, 0], [[1, 0.8], [0.8, 1]], size=900)
+    few, many = (bounds(redrawn(Regression().figure, [rows], seed=1)[:, 0])
+                 for rows in (pairs[:100], pairs))  # fmt: skip
+
+    assert few.low < many.low < Regression().figure(pairs) < many.high < few.high
+    assert few.high - few.low == pytest.approx(3 * (many.high - many.low), rel=0.35)
+
+
+def test_the_more_texts_the_fewer_draws() -> None:
+    def mean(rows: np.ndarray) -> float:
+        return float(rows.mean())
+
+    sizes = [len(redrawn(mean, [np.zeros((count, 1))], seed=0)) for count in (10, 2000, 20_000)]
+    assert sizes == [RESAMPLES, 500, FEWEST_RESAMPLES]
 
 
 def test_latency_percentiles_are_those_of_all_samples() -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 
 from tasks.params.base import load_section
 from tasks.params.finetune import Adapter, Finetune
+from tasks.params.ingest import Ingest, Kind
 from tasks.params.schema import Params
 from tasks.stage.errors import BadInput
+from tasks.task import KINDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,6 +67,11 @@ def test_the_file_in_the_project_holds_every_knob_at_its_default() -> None:
         ({"ingest": {"split": {"train": "a.csv"}}}, "ingest.split.test: is missing"),
         ({"ingest": {"validation": 0.5, "test": 0.5}}, "takes at most 0.8 together"),
         ({"ingest": {"source": None}}, "ingest.source: got None; takes a source"),
+        ({"ingest": {"task": "tags"}}, "ingest.task: got 'tags'; takes 'classification', 'multi-"),
+        ({"ingest": {"task": {"a": "tags", "b": "entities"}}}, "; takes 'classification', 'multi-"),
+        ({"ingest": {"task": {"a": "entities"}}}, "takes a kind, or two names or more"),
+        ({"ingest": {"task": {"a": "entities", "A": "entities"}}}, "that differ in more than case"),
+        ({"ingest": {"task": {"a": "entities", "b/c": "entities"}}}, "letters, digits, _ and -"),
         (
             {"export": {"variants": ["int4"]}},
             "export.variants.0: got 'int4'; takes 'fp32' or 'int8'",
@@ -108,3 +115,12 @@ def test_dates_and_pairs_may_be_written_either_way(tmp_path: Path) -> None:
     assert plain.snapshot.data_date is not None
     assert plain.snapshot.data_date.isoformat() == "2026-01-31"
     assert plain.ingest.text == ("a", "b")
+
+
+def test_every_kind_of_task_can_be_named_and_no_other() -> None:
+    assert get_args(Kind) == tuple(KINDS)
+    assert Ingest(task="regression").tasks == {"regression": "regression"}
+    assert Ingest(task={"a": "entities", "b": "regression"}).tasks == {
+        "a": "entities",
+        "b": "regression",
+    }

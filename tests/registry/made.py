@@ -27,12 +27,12 @@ def release(folder: Path, graph: str = "a graph", **facts: Any) -> Path:
     return folder
 
 
-def facts(accuracy: float = 0.8, run: str = "night-1", **more: Any) -> Facts:
+def facts(figure: float = 0.8, run: str = "night-1", **more: Any) -> Facts:
     known: dict[str, Any] = {
         "revision": None,
         "params": {"finetune": {"epochs": 1}},
         "data": {"data/dataset/train.parquet": "0123"},
-        "metrics": {"release": {"accuracy": accuracy, "latency_ms": 1.5}},
+        "metrics": {"release": {"accuracy": figure, "latency_ms": 1.5}},
         "environment": {"cpu": "any"},
     }
     return Facts(run=run, **{**known, **more})

@@ -10,27 +10,28 @@ FRAME = {"status": "ok", "reason": None, "retryable": False}
 PLAN = {"device": "cpu", "precision": "bf16", "processes": 1, "threads": 2, "torch": "2.13.0"}
 
 
-def score(accuracy: float, drop: float = 0.0) -> dict[str, Any]:
+def score(figure: float, drop: float = 0.0) -> dict[str, Any]:
     return {
-        "accuracy": accuracy,
-        "accuracy_interval": [accuracy - 0.02, accuracy + 0.02],
-        "macro_f1": accuracy,
-        "macro_f1_interval": [accuracy - 0.02, accuracy + 0.02],
+        "metric": "accuracy",
+        "figure": figure,
+        "interval": [figure - 0.02, figure + 0.02],
+        "others": {"accuracy": figure, "macro_f1": figure - 0.003},
+        "heads": {},
         "drop": drop,
         "drop_interval": [drop - 0.5, drop + 0.5],
     }
 
 
 def contender(
-    name: str, level: str, precision: str, accuracy: float, ms: float, megabytes: float
+    name: str, level: str, precision: str, figure: float, ms: float, megabytes: float
 ) -> dict[str, Any]:
-    drop = 100 * (0.85 - accuracy)
+    drop = 100 * (0.85 - figure)
     return {
         "name": name,
         "level": level,
         "precision": precision,
-        "validation": score(accuracy + 0.01, drop),
-        "test": score(accuracy, drop),
+        "validation": score(figure + 0.01, drop),
+        "test": score(figure, drop),
         "speed": {
             "latency": {"p50": ms, "p90": 2 * ms, "p99": 3 * ms, "interval": [0.9 * ms, 1.1 * ms]},
             "throughput": 1000 / ms,
@@ -47,7 +48,7 @@ def contender(
 
 def level(name: str, kept: list[int], removed: list[int], drop: float) -> dict[str, Any]:
     trials = [
-        {"removed": [i], "divergence": 0.1 if [i] == removed else 0.5, "accuracy": 0.8}
+        {"removed": [i], "divergence": 0.1 if [i] == removed else 0.5, "figure": 0.8}
         for i in [*kept, *removed]
     ]
     return {
@@ -57,8 +58,8 @@ def level(name: str, kept: list[int], removed: list[int], drop: float) -> dict[s
         "neurons": 1382,
         "removed_neurons": 154,
         "measured": trials,
-        "accuracy_unrecovered": 0.7,
-        "accuracy": 0.86 - drop / 100,
+        "figure_unrecovered": 0.7,
+        "figure": 0.86 - drop / 100,
         "drop": drop,
         "kept": drop < 2,
     }
@@ -113,8 +114,9 @@ def reports(classes: list[str]) -> dict[str, dict[str, Any]]:
         "finetune": {
             "metrics": {"validation_accuracy": 0.8608, "best_epoch": 2.0, "steps": 532},
             "stopped_early": True,
-            "evaluations": [{"epoch": 1.0, "loss": 0.4, "accuracy": 0.84},
-                            {"epoch": 2.0, "loss": 0.38, "accuracy": 0.8608}],
+            "metric": "accuracy",
+            "evaluations": [{"epoch": 1.0, "loss": 0.4, "figure": 0.84},
+                            {"epoch": 2.0, "loss": 0.38, "figure": 0.8608}],
             "losses": [{"epoch": 0.1, "loss": 0.69}, {"epoch": 2.0, "loss": 0.1}],
             "plan": PLAN,
         },
@@ -122,6 +124,7 @@ def reports(classes: list[str]) -> dict[str, dict[str, Any]]:
             "metrics": {"levels": 2, "finetuned_accuracy": 0.8608},
             "levels": [level("level1", [0, 2], [1], 0.4), level("level2", [0], [2], 3.1)],
             "passed_through": None,
+            "metric": "accuracy",
         },
         "export": {
             "metrics": {},
@@ -137,6 +140,9 @@ def reports(classes: list[str]) -> dict[str, dict[str, Any]]:
             "metrics": {},
             "chosen": "level1-int8",
             "allowed_drop": 1.0,
+            "metric": "accuracy",
+            "task": {"kind": "classification", "labels": classes},
+            "heads": {},
             "contenders": [
                 contender("transformers.pipeline", "finetuned", "fp32", 0.85, 8.0, 90.9),
                 contender("finetuned-fp32", "finetuned", "fp32", 0.85, 2.9, 90.6),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,10 +16,13 @@ from tasks.sources.pretrained import pin_model
 from tasks.stage.outputs import sha256
 from tasks.training.batches import Encoded, encode
 from tasks.training.classifier import load_pretrained, load_tokenizer
+from tasks.training.objective import TaskLoss
 from tasks.training.plan import Plan
-from tests.made import opinions
+from tests.training.lessons import lessons
 
 PLAN = Plan("cpu", "gloo", "fp32", "eager", processes=1, threads=1, why=())
+TASK = lessons()["classification"].task
+cross_entropy = TaskLoss(TASK)
 RECIPE = Recovery(epochs=3, batch=16, learning_rate=3e-3, seed=1, evaluations=2)
 
 SMALL_STAGE: dict[str, Any] = {
@@ -30,28 +32,25 @@ SMALL_STAGE: dict[str, Any] = {
 
 
 class Parts(NamedTuple):
-    """A fresh model, 128 texts to train on, 64 to choose by."""
+    """A fresh model, texts to train on (128, if nothing else is said), 64 to choose by."""
 
     model: Any
     train: Encoded
     validation: Encoded
 
 
-def make_parts(tiny_model: Path, dropout: float = 0.1) -> Parts:
+def make_parts(
+    tiny_model: Path, dropout: float = 0.1, kind: str = "classification", texts: int = 128
+) -> Parts:
     torch.manual_seed(0)
     tokenizer = load_tokenizer(tiny_model, 32)
-    rows = sorted(opinions(), key=lambda row: hash_of(row[0]))[:192]
-    texts, labels = [text for text, _ in rows], [int(label == "good") for _, label in rows]
-    return Parts(
-        load_pretrained(tiny_model, tokenizer, ["bad", "good"], "eager", 32, dropout),
-        encode(tokenizer, texts[:128], labels[:128], 32),
-        encode(tokenizer, texts[128:], labels[128:], 32),
+    lesson = lessons()[kind]
+    train, validation = (
+        encode(tokenizer, lesson.texts[part], lesson.truth[part], lesson.task, 32)
+        for part in (slice(texts), slice(texts, texts + 64))
     )
-
-
-def hash_of(text: str) -> bytes:
-    """Puts texts in an order that has nothing to do with what they say."""
-    return hashlib.blake2b(text.encode()).digest()
+    model = load_pretrained(tiny_model, tokenizer, lesson.task, "eager", 32, dropout)
+    return Parts(model, train, validation)
 
 
 def weights(model: Any) -> torch.Tensor:
@@ -59,19 +58,20 @@ def weights(model: Any) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
-def approve(folder: Path, tiny_model: Path) -> None:
+def approve(folder: Path, tiny_model: Path, kind: str = "classification") -> None:
     """What the stages before `finetune` leave: 256 texts to train on, 64 to choose by, a model."""
-    rows = sorted(opinions(), key=lambda row: hash_of(row[0]))
-    splits, facts = {"train": rows[:256], "validation": rows[256:320]}, {}
+    task, texts, labels, tasks = lessons()[kind]
+    splits, facts = {"train": slice(256), "validation": slice(256, 320)}, {}
     (folder / "data/dataset").mkdir(parents=True)
     (folder / "models").mkdir()
     for split, part in splits.items():
         path = folder / f"data/dataset/{split}.parquet"
-        columns = {"id": [f"{split}-{i}" for i in range(len(part))]}
-        columns |= {"text": [text for text, _ in part], "label": [label for _, label in part]}
-        empty = {name: pa.nulls(len(part), pa.string()) for name in SCHEMA.names}
+        columns = {"text": texts[part], "label": labels[part], "task": tasks[part]}
+        rows = len(columns["text"])
+        columns["id"] = [f"{split}-{i}" for i in range(rows)]
+        empty = {name: pa.nulls(rows, pa.string()) for name in SCHEMA.names}
         pq.write_table(pa.table({**empty, **columns}, schema=SCHEMA), path)
-        facts[split] = {"sha256": sha256(path), "rows": len(part)}
-    approved = {"splits": facts, "labels": ["bad", "good"]}
+        facts[split] = {"sha256": sha256(path), "rows": rows}
+    approved = {"splits": facts, "labels": list(task.labels), "task": task.describe()}
     (folder / "data/approved.json").write_text(json.dumps(approved))
     (folder / "models/base.json").write_text(json.dumps(pin_model(str(tiny_model))))

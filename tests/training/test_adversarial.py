@@ -5,9 +5,8 @@ import pytest
 import torch
 
 from tasks.training.adversarial import Adversary, attacked, shifted
-from tasks.training.classifier import cross_entropy
 from tasks.training.parts import embedding_of
-from tests.training.made import Parts
+from tests.training.made import Parts, cross_entropy
 
 
 def test_one_step_goes_as_far_as_the_radius_up_the_gradient() -> None:

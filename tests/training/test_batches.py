@@ -6,10 +6,11 @@ import numpy as np
 
 from tasks.training.batches import Encoded, encode, epoch_batches
 from tasks.training.classifier import load_tokenizer
+from tests.training.made import TASK
 
 
 def encoded(tiny_model: Path, texts: list[str]) -> Encoded:
-    return encode(load_tokenizer(tiny_model, 64), texts, [0] * len(texts), 16)
+    return encode(load_tokenizer(tiny_model, 64), texts, ["bad"] * len(texts), TASK, 16)
 
 
 def test_every_row_comes_once_an_epoch() -> None:
@@ -62,6 +63,6 @@ def test_a_sample_holds_the_same_texts(tiny_model: Path) -> None:
 
 def test_pairs_have_two_types(tiny_model: Path) -> None:
     tokenizer = load_tokenizer(tiny_model, 64)
-    found = encode(tokenizer, [("the film", "is dull")], [0], 16)
+    found = encode(tokenizer, [("the film", "is dull")], ["bad"], TASK, 16)
     types = found.collate(np.array([0]))["token_type_ids"]
     assert set(types.flatten().tolist()) == {0, 1}

@@ -6,24 +6,24 @@ import numpy as np
 import pytest
 
 from tasks.stage.errors import BadInput
-from tasks.training.classifier import cross_entropy
-from tasks.training.loop import History, fit
+from tasks.training.history import History
+from tasks.training.loop import fit
 from tasks.training.scoring import predict, score
-from tests.training.made import PLAN, RECIPE, Parts
+from tests.training.made import PLAN, RECIPE, TASK, Parts, cross_entropy
 
 
 def test_it_learns(parts: Parts) -> None:
     model, train, validation = parts
     history = fit(model, cross_entropy, train, validation, replace(RECIPE, epochs=8), PLAN)
     assert history.losses[-1]["loss"] < 0.5 * history.losses[0]["loss"]
-    assert score(predict(model, validation, PLAN), validation.labels)["accuracy"] > 0.9
+    assert score(TASK, predict(model, validation, PLAN), validation)["figure"] > 0.9
 
 
 def test_the_best_weights_are_kept_not_the_last(parts: Parts) -> None:
     model, train, validation = parts
     history = fit(model, cross_entropy, train, validation, replace(RECIPE, epochs=4), PLAN)
-    kept = score(predict(model, validation, PLAN), validation.labels)
-    best = max(history.evaluations, key=lambda look: (look["accuracy"], -look["loss"]))
+    kept = score(TASK, predict(model, validation, PLAN), validation)
+    best = max(history.evaluations, key=lambda look: (look["figure"], -look["loss"]))
     assert history.evaluations[history.best] == best
     assert kept["loss"] == pytest.approx(best["loss"], rel=1e-5)
 
@@ -38,15 +38,13 @@ def test_it_stops_early_when_nothing_gets_better(parts: Parts) -> None:
 
 def test_predictions_come_in_the_order_of_the_texts(parts: Parts) -> None:
     model, _, validation = parts
-    one_by_one = np.concatenate(
-        [predict(model, validation, PLAN, batch=1)[i : i + 1] for i in range(len(validation))]
-    )
+    one_by_one = predict(model, validation, PLAN, batch=1)
     np.testing.assert_allclose(predict(model, validation, PLAN, batch=7), one_by_one, atol=1e-5)
 
 
-def test_an_empty_validation_split_is_said() -> None:
+def test_an_empty_validation_split_is_said(parts: Parts) -> None:
     with pytest.raises(BadInput, match="validation split is empty"):
-        score(np.zeros((0, 2), np.float32), np.zeros(0, np.int64))
+        score(TASK, np.zeros((0, 2), np.float32), parts.validation.taking([], np.arange(0)))
 
 
 def test_history_survives_its_plain_form() -> None:

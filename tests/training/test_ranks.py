@@ -18,14 +18,16 @@ from tasks.stage.errors import BadInput, StageError
 from tasks.training.adversarial import Adversary
 from tasks.training.batches import Encoded
 from tasks.training.checkpoints import Checkpoint
-from tasks.training.classifier import cross_entropy
+from tasks.training.classifier import task_of_model
+from tasks.training.history import History
 from tasks.training.layouts import whole_weights
-from tasks.training.loop import History, fit
+from tasks.training.loop import fit
 from tasks.training.methods import PLAIN, Methods
+from tasks.training.objective import TaskLoss
 from tasks.training.plan import Plan
 from tasks.training.ranks import launch, over_ranks, rank
 from tests.made import ROOT
-from tests.training.made import PLAN, RECIPE, make_parts
+from tests.training.made import PLAN, RECIPE, cross_entropy, make_parts
 
 DDP = replace(PLAN, processes=2)
 FSDP = replace(DDP, sharding="fsdp")
@@ -36,10 +38,11 @@ TOLERANCE = 1e-4
 
 def learn(
     plan: Plan, tiny_model: Path, methods: Methods = PLAIN, checkpoint: Checkpoint | None = None,
-    dies_at: int = 0, infinite_at: int = 0, epochs: int = 2,
+    dies_at: int = 0, infinite_at: int = 0, epochs: int = 2, kind: str = "classification",
 ) -> tuple[History, Weights]:  # fmt: skip
     """A run on each rank, without dropout; the weights whole, as rank 0 has them."""
-    model, train, validation = make_parts(tiny_model, dropout=0.0)
+    model, train, validation = make_parts(tiny_model, dropout=0.0, kind=kind)
+    task_loss = TaskLoss(task_of_model(model))
     calls = 0
 
     def objective(*arguments: Any) -> torch.Tensor:
@@ -47,7 +50,7 @@ def learn(
         calls += 1
         if calls == dies_at:
             raise StageError("the test ends it here")
-        loss = cross_entropy(*arguments)
+        loss = task_loss(*arguments)
         return loss * float("inf") if calls == infinite_at and rank() == 1 else loss
 
     # a batch of 25 leaves the second rank less, and 128 texts leave a last batch of 3
@@ -84,6 +87,7 @@ def everything(_plan: Plan, tiny_model: Path, folder: Path) -> Outcomes:
     for name, plan in (("ddp", DDP), ("fsdp", FSDP)):
         found[name, "average"] = learn(plan, tiny_model, AVERAGE)
         found[name, "plain"] = learn(plan, tiny_model, PLAIN)
+        found[name, "several"] = learn(plan, tiny_model, kind="several")
         found[name, "pgd"] = learn(plan, tiny_model, METHODS["pgd"])
         found[name, "micro-batches"] = learn(replace(plan, micro_batch=5), tiny_model)
         fp16 = replace(plan, precision="fp16")
@@ -131,6 +135,18 @@ def test_two_ranks_learn_what_one_process_does(
 ) -> None:
     history, weights = together[layout, method]
     expected, tensors = alone[method]
+    assert losses(history) == pytest.approx(losses(expected), rel=TOLERANCE)
+    for name, tensor in tensors.items():
+        np.testing.assert_allclose(weights[name], tensor, atol=2e-3, rtol=1e-2)
+
+
+@pytest.mark.parametrize("layout", ["ddp", "fsdp"])
+def test_two_ranks_learn_several_tasks_as_one_process_does(
+    tiny_model: Path, together: Outcomes, layout: str
+) -> None:
+    """A rank may have no example of a task in a step, and takes part in its head all the same."""
+    history, weights = together[layout, "several"]
+    expected, tensors = learn(PLAN, tiny_model, kind="several")
     assert losses(history) == pytest.approx(losses(expected), rel=TOLERANCE)
     for name, tensor in tensors.items():
         np.testing.assert_allclose(weights[name], tensor, atol=2e-3, rtol=1e-2)

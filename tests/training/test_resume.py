@@ -15,13 +15,13 @@ from tasks.stage.errors import BadInput
 from tasks.training.adapters import adapted, taught
 from tasks.training.adversarial import Adversary
 from tasks.training.checkpoints import Checkpoint
-from tasks.training.classifier import cross_entropy
-from tasks.training.loop import History, fit
+from tasks.training.history import History
+from tasks.training.loop import fit
 from tasks.training.methods import Methods
 from tasks.training.parts import freeze
 from tasks.training.plan import Plan
 from tasks.training.steps import Objective
-from tests.training.made import PLAN, RECIPE, Parts, make_parts, weights
+from tests.training.made import PLAN, RECIPE, Parts, cross_entropy, make_parts, weights
 
 RECIPE_OF_TWO = replace(RECIPE, epochs=2)
 STEPS = 16

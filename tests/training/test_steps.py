@@ -10,12 +10,11 @@ import torch
 
 from tasks.stage.errors import StageError
 from tasks.training.batches import epoch_batches
-from tasks.training.classifier import cross_entropy
 from tasks.training.loop import fit
 from tasks.training.methods import make_optimizer
 from tasks.training.plan import Plan
 from tasks.training.steps import Objective, Stepper
-from tests.training.made import PLAN, RECIPE, Parts, make_parts, weights
+from tests.training.made import PLAN, RECIPE, Parts, cross_entropy, make_parts, weights
 
 FP16 = replace(PLAN, precision="fp16")
 PLANS = [PLAN, FP16, replace(PLAN, precision="bf16")]
