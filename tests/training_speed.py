@@ -1,0 +1,183 @@
+"""How fast `finetune` trains, beside transformers' own Trainer: `python -m tests.training_speed`.
+
+The same data (the sample's train split), base model, epochs, batch, rates and dropout for all;
+nothing frozen, nothing left out. Each run has a process of its own, and they take turns, a seed
+after the other. The clock covers training alone: no loading, no tokenising, no evaluation. Beside
+it the machine's own bf16 matrix ceiling, measured in the same minute, and the share of it that the
+matrix products of the encoder come to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import typer
+
+from tests.proofs import clone, run
+
+app = typer.Typer(help=__doc__, add_completion=False)
+
+DEFAULT = "Trainer, fp32"
+GROUPED = "Trainer, bf16, grouped by length"
+OURS = "nightshift"
+CONTENDERS = (DEFAULT, GROUPED, OURS)
+MOST_TOKENS = 128
+RATE, WARMUP, DECAY = 1e-4, 0.1, 0.01
+SIZE = 2048
+"""Rows and columns of the matrices whose product gives the ceiling."""
+
+
+@app.command()
+def compare(seeds: list[int] = [17, 18, 19], epochs: int = 3, threads: int = 2) -> None:  # noqa: B006
+    """Every contender under every seed, by turns."""
+    folder = clone("training-speed", {})
+    run(folder, "dvc", "repro", "validate")
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in CONTENDERS}
+    for seed in seeds:
+        for name in CONTENDERS:
+            one = _child(folder, name, seed, epochs, threads)
+            found[name].append(one)
+            print(f"PROOF {name}, seed {seed}: {one['examples_a_second']:.0f} examples/s, "
+                  f"{100 * one['accuracy']:.2f} % on test, {100 * one['ceiling_share']:.0f} % of "
+                  f"{one['ceiling_gflops']:.0f} GFLOP/s", flush=True)  # fmt: skip
+    base = {name: [one["examples_a_second"] for one in found[name]] for name in CONTENDERS}
+    for name in CONTENDERS:
+        ratios = [mine / theirs for mine, theirs in zip(base[name], base[DEFAULT], strict=True)]
+        accuracy = mean(one["accuracy"] for one in found[name])
+        print(f"PROOF {name}: {mean(base[name]):.0f} examples/s, {mean(ratios):.2f} times the "
+              f"default ({min(ratios):.2f} to {max(ratios):.2f}), {100 * accuracy:.2f} % on test "
+              f"in the mean of {len(seeds)} seeds")  # fmt: skip
+    ratios = [mine / theirs for mine, theirs in zip(base[OURS], base[GROUPED], strict=True)]
+    print(f"PROOF nightshift against {GROUPED}: {mean(ratios):.2f} times "
+          f"({min(ratios):.2f} to {max(ratios):.2f})")  # fmt: skip
+
+
+def _child(folder: Path, name: str, seed: int, epochs: int, threads: int) -> dict[str, float]:
+    environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": str(threads)}
+    command = [sys.executable, "-m", "tests.training_speed", "one", name]
+    command += ["--seed", str(seed), "--epochs", str(epochs), "--threads", str(threads)]
+    done = subprocess.run(
+        command, cwd=folder, env=environment, check=True, stdout=subprocess.PIPE, text=True
+    )
+    answer: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+@app.command()
+def one(name: str, seed: int = 17, epochs: int = 3, threads: int = 2) -> None:
+    """One contender, in this process and folder; its figures as a line of JSON."""
+    import torch
+
+    from tasks.data.dataset import read_examples
+    from tasks.sources.pretrained import fetch_model
+    from tasks.stage.outputs import read_json
+    from tasks.task import task_of
+    from tasks.training.batches import encode
+    from tasks.training.classifier import load_pretrained, load_tokenizer
+    from tasks.training.plan import make_plan
+    from tasks.training.scoring import predict
+
+    torch.set_num_threads(threads)
+    base = fetch_model(read_json("models/base.json"))
+    task = task_of(read_json("data/approved.json")["task"])
+    tokenizer = load_tokenizer(base, MOST_TOKENS)
+    plan = make_plan(_Wishes(threads), MOST_TOKENS)
+    data = {}
+    for split in ("train", "validation", "test"):
+        examples = read_examples(split)
+        truth = task.truths(examples.labels, examples.tasks)
+        data[split] = encode(tokenizer, examples.texts, truth, task, MOST_TOKENS)
+    torch.manual_seed(seed)
+    attention = plan.attention if name == OURS else "sdpa"
+    model: Any = load_pretrained(base, tokenizer, task, attention, MOST_TOKENS, None)
+    train = _ours if name == OURS else _trainer
+    seconds = train(model, data, name, seed, epochs, plan, tokenizer)
+    logits = predict(model, data["test"], plan)
+    rate = epochs * len(data["train"]) / seconds
+    encoder = sum(p.numel() for n, p in model.named_parameters() if "layer." in n and p.ndim == 2)
+    tokens = len(data["train"].ids) / len(data["train"])
+    ceiling = _ceiling(torch)
+    print(json.dumps({
+        "examples_a_second": rate,
+        "accuracy": float((logits.argmax(1) == data["test"].labels).mean()),
+        "ceiling_gflops": ceiling,
+        "ceiling_share": 6 * encoder * tokens * rate / 1e9 / ceiling,
+    }))  # fmt: skip
+
+
+class _Wishes:
+    device, precision = "cpu", "auto"
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+
+
+def _ours(
+    model: Any, data: Any, _name: str, seed: int, epochs: int, plan: Any, _tokenizer: Any
+) -> float:
+    """As `finetune` trains, without its looks at the validation split but the last."""
+    from tasks.params.finetune import Finetune
+    from tasks.task import task_of
+    from tasks.training import loop
+    from tasks.training.objective import TaskLoss
+
+    params = Finetune(epochs=epochs, seed=seed, learning_rate=RATE, warmup=WARMUP,
+                      weight_decay=DECAY, patience=epochs)  # fmt: skip
+    task = task_of(model.config.nightshift)
+    few = data["validation"].sample(1)
+    started = time.perf_counter()
+    loop.fit(model, TaskLoss(task), data["train"], few, params, plan)
+    return time.perf_counter() - started
+
+
+def _trainer(
+    model: Any, data: Any, name: str, seed: int, epochs: int, _plan: Any, tokenizer: Any
+) -> float:
+    import tempfile
+
+    import torch
+    from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
+
+    encoded = data["train"]
+    bounds = encoded.offsets
+    rows = [
+        {"input_ids": encoded.ids[bounds[i] : bounds[i + 1]].tolist(),
+         "labels": int(encoded.labels[i])}
+        for i in range(len(encoded))
+    ]  # fmt: skip
+    bf16 = name != DEFAULT
+    with tempfile.TemporaryDirectory() as scratch:
+        settings = TrainingArguments(
+            scratch, num_train_epochs=epochs, per_device_train_batch_size=32, seed=seed,
+            learning_rate=RATE, warmup_steps=WARMUP, weight_decay=DECAY, bf16=bf16, use_cpu=True,
+            train_sampling_strategy="group_by_length" if bf16 else "random",
+            save_strategy="no", logging_strategy="no", report_to="none", disable_tqdm=True,
+        )  # fmt: skip
+        trainer = Trainer(model, settings, DataCollatorWithPadding(tokenizer), rows)
+        started = time.perf_counter()
+        trainer.train()
+        seconds = time.perf_counter() - started
+    assert torch.isfinite(next(model.parameters())).all()
+    return seconds
+
+
+def _ceiling(torch: Any) -> float:
+    """GFLOP/s of the product of two square bf16 matrices, the best of several."""
+    a, b = (torch.randn(SIZE, SIZE).bfloat16() for _ in range(2))
+    best = float("inf")
+    for _ in range(12):
+        started = time.perf_counter()
+        a @ b
+        best = min(best, time.perf_counter() - started)
+    return float(2 * SIZE**3 / best / 1e9)
+
+
+if __name__ == "__main__":
+    app()
