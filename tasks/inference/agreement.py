@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tasks.task.base import Floats, Task
+from tasks.task.answers import Floats
+from tasks.task.base import Task
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from tasks.task.base import Exit, Floats, Ints
+from tasks.task.answers import Exit, Floats, Ints
 
 
 def flat(

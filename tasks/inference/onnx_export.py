@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from tasks.stage.errors import BadInput
-from tasks.task.base import Exit
+from tasks.task.answers import Exit
 
 LOGITS = "logits"
 

@@ -21,7 +21,7 @@ from tasks.inference.release import CARD, MODEL, TOKENIZER, Release, verify
 from tasks.inference.remote import find_release
 from tasks.masking import Masker
 from tasks.stage.cores import cores
-from tasks.task.base import Entity, Floats, Ints, Prediction
+from tasks.task.answers import Entity, Floats, Ints, Prediction
 from tasks.task.pieces import joined, windows
 
 __all__ = ["Entity", "Prediction", "Predictor", "Text"]

@@ -68,7 +68,7 @@ def plain(answer: Any) -> dict[str, Any]:
 
 def answer_of(content: dict[str, Any], task: Task) -> Any:
     """What was made `plain`, as it was."""
-    from tasks.task.base import Entity, Prediction
+    from tasks.task.answers import Entity, Prediction
 
     if task.several:
         return {name: answer_of(content[name], each) for name, each in task.members().items()}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tasks.measuring.scores import Score, score
 from tasks.task import Task
-from tasks.task.base import Material
+from tasks.task.answers import Material
 
 
 @dataclass(frozen=True)

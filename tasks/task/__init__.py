@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.stage.errors import BadInput
-from tasks.task.base import Pieces, Prediction, Shaping, Task
+from tasks.task.answers import Pieces, Prediction
+from tasks.task.base import Shaping, Task
 from tasks.task.classification import Classification
 from tasks.task.entities import Entities
 from tasks.task.multi_label import MultiLabel

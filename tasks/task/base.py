@@ -12,78 +12,16 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from tasks.stage.errors import BadInput
+from tasks.task.answers import Doubles, Exit, Floats, Ints, Material, Pieces, Prediction
 from tasks.task.labels import Refused
 
 if TYPE_CHECKING:
     import torch
-
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-
-Material = tuple[Sequence[Any], Sequence[str]]
-"""Texts (or pairs) and what `Task.truths` says of them."""
-
-IGNORED = -100
-"""The target of a token that has none."""
-
-
-class Entity(NamedTuple):
-    """A stretch of the text, `text[start:end]`, that is of a type."""
-
-    start: int
-    end: int
-    label: str
-    score: float
-    text: str
-
-
-class Prediction(NamedTuple):
-    """What a release says about one input; what its task does not have is None."""
-
-    label: str | None = None
-    """The most probable class."""
-    score: float | None = None
-    """Its probability."""
-    scores: dict[str, float] | None = None
-    """Every class's probability; those of exclusive classes sum to 1."""
-    value: float | None = None
-    """The number that a regression gives."""
-    entities: list[Entity] | None = None
-    """In the order of the text; none overlaps another."""
-    labels: tuple[str, ...] | None = None
-    """The classes that hold, of those that do not exclude each other."""
-
-    def record(self) -> dict[str, Any]:
-        """What it says, as JSON, without what its task does not have."""
-        found = {key: value for key, value in self._asdict().items() if value is not None}
-        if self.entities is not None:
-            found["entities"] = [entity._asdict() for entity in self.entities]
-        return found
-
-
-class Exit(NamedTuple):
-    """One output of an exported graph."""
-
-    part: slice
-    """Which outputs of the head it has."""
-    per_token: bool
-    """Whether it is [texts, tokens, outputs], and not [texts, outputs]."""
-
-
-class Pieces(NamedTuple):
-    """Where the tokens of one text lie in it."""
-
-    spans: Ints
-    """int64 [tokens, 2]: first character and the one after the last; equal for special tokens."""
-    first: npt.NDArray[np.bool_]
-    """[tokens]: whether a token begins a word; special tokens and further pieces don't."""
 
 
 class Head(NamedTuple):
@@ -143,6 +81,8 @@ class Task(ABC):
     """Whether it is several tasks with names, of which an answer is a dict."""
     numeric: ClassVar[bool] = False
     """Whether a label is a number."""
+    target: ClassVar[Literal["class", "flags", "value"]] = "class"
+    """What teaches the head: a class's number (int64), a 0 or 1 a class, a number (float32)."""
     unit: ClassVar[str] = "class"
     """What its labels speak of: class, value, entity."""
     silent: ClassVar[bool] = False
@@ -404,41 +344,3 @@ class Task(ABC):
     def describe(self) -> dict[str, Any]:
         """What `tasks.task.task_of` makes it from again, as JSON."""
         return {"kind": self.kind, "labels": list(self.labels)}
-
-
-def sigmoid(logits: npt.NDArray[Any]) -> Doubles:
-    """Probabilities one by one, float64."""
-    wide = np.clip(logits.astype(np.float64), -500, 500)
-    found: Doubles = 1 / (1 + np.exp(-wide))
-    return found
-
-
-def softmax(logits: npt.NDArray[Any]) -> Doubles:
-    """Probabilities over the last axis, float64."""
-    wide = logits.astype(np.float64)
-    powers = np.exp(wide - wide.max(axis=-1, keepdims=True))
-    found: Doubles = powers / powers.sum(axis=-1, keepdims=True)
-    return found
-
-
-def overlap(one: set[Any], other: set[Any]) -> float:
-    """F1 of one set against another; 1 where both are empty."""
-    both = len(one & other)
-    return f_score(both, len(one) - both, len(other) - both) if one or other else 1.0
-
-
-def f_score(right: float, wrong: float, missed: float) -> float:
-    """F1 from counts of true positives, false positives and false negatives; 0 without any."""
-    total = 2 * right + wrong + missed
-    return float(2 * right / total) if total else 0.0
-
-
-def furthest(one: Prediction, other: Prediction) -> float:
-    """The largest difference between two answers' probabilities of a class."""
-    pairs = zip((one.scores or {}).values(), (other.scores or {}).values(), strict=True)
-    return max((abs(a - b) for a, b in pairs), default=0.0)
-
-
-def no_probabilities(row: Sequence[float]) -> str:
-    """What is wrong with them."""
-    return f"its scores are no probabilities: {list(row)}"

@@ -10,21 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from tasks.task.base import (
-    PLAIN,
-    Doubles,
-    Floats,
-    Ints,
-    Material,
-    Pieces,
-    Prediction,
-    Shaping,
-    Task,
-    f_score,
-    furthest,
-    no_probabilities,
-    softmax,
-)
+from tasks.task.answers import Doubles, Floats, Ints, Material, Pieces, Prediction
+from tasks.task.base import PLAIN, Shaping, Task
+from tasks.task.figures import f_score, furthest, no_probabilities, softmax
 from tasks.task.labels import Refused, label_text
 
 if TYPE_CHECKING:

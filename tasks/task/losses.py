@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from tasks.task.base import IGNORED, Shaping
+from tasks.task.answers import IGNORED
+from tasks.task.base import Shaping
 
 
 def cross_entropy(logits: torch.Tensor, targets: torch.Tensor, shaping: Shaping) -> torch.Tensor:

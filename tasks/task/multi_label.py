@@ -5,26 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from tasks.task.base import (
-    PLAIN,
-    Doubles,
-    Floats,
-    Ints,
-    Material,
-    Pieces,
-    Prediction,
-    Shaping,
-    Task,
-    f_score,
-    furthest,
-    no_probabilities,
-    overlap,
-    sigmoid,
-)
+from tasks.task.answers import Doubles, Floats, Ints, Material, Pieces, Prediction
+from tasks.task.base import PLAIN, Shaping, Task
+from tasks.task.figures import f_score, furthest, no_probabilities, overlap, sigmoid
 from tasks.task.labels import Refused, is_missing, label_text
 
 if TYPE_CHECKING:
@@ -52,6 +39,7 @@ class MultiLabel(Task):
     )
     silent: ClassVar[bool] = True
     metric_name: ClassVar[str] = "micro-F1"
+    target: ClassVar[Literal["class", "flags", "value"]] = "flags"
 
     @classmethod
     def read(cls, texts: tuple[Any, ...], label: Any) -> tuple[tuple[Any, ...], str] | Refused:

@@ -9,20 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from tasks.stage.errors import BadInput
-from tasks.task.base import (
-    IGNORED,
-    PLAIN,
-    Doubles,
-    Exit,
-    Floats,
-    Head,
-    Ints,
-    Material,
-    Pieces,
-    Prediction,
-    Shaping,
-    Task,
-)
+from tasks.task.answers import IGNORED, Doubles, Exit, Floats, Ints, Material, Pieces, Prediction
+from tasks.task.base import PLAIN, Head, Shaping, Task
 from tasks.task.labels import Refused
 
 if TYPE_CHECKING:
@@ -349,7 +337,7 @@ class MultiTask(Task):
 
     @staticmethod
     def _width(head: Task) -> int:
-        return len(head.labels) if head.kind == "multi-label" else 1
+        return len(head.labels) if head.target == "flags" else 1
 
     @staticmethod
     def _columns(head: Task) -> int:
@@ -371,17 +359,17 @@ class MultiTask(Task):
         own = targets[..., 1 : 1 + self._width(head)]
         if self.per_token and not head.per_token:
             own = own[:, 0]
-        if head.kind == "multi-label":
+        if head.target == "flags":
             return own
         own = own.squeeze(-1)
-        return own if head.kind == "regression" else own.long()
+        return own if head.target == "value" else own.long()
 
 
 def _narrow(targets: Floats, head: Task) -> Any:
     own = targets[:, : MultiTask._width(head)]
-    if head.kind == "multi-label":
+    if head.target == "flags":
         return own
-    return own[:, 0] if head.kind == "regression" else own[:, 0].astype(np.int64)
+    return own[:, 0] if head.target == "value" else own[:, 0].astype(np.int64)
 
 
 def _placed(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.task.base import Pieces
+from tasks.task.answers import Pieces
 
 UNSPACED = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uff65]")
 """Characters of scripts that put no space between words."""

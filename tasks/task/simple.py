@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.task.base import Material, Pieces, Prediction, Task
+from tasks.task.answers import Material, Pieces, Prediction
+from tasks.task.base import Task
 
 if TYPE_CHECKING:
     from tasks.task.classification import Classification

@@ -13,7 +13,7 @@ import torch
 
 from tasks.data.dataset import Text
 from tasks.task import Task
-from tasks.task.base import IGNORED, Pieces
+from tasks.task.answers import IGNORED, Pieces
 from tasks.task.pieces import windows
 
 BATCHES_SORTED_TOGETHER = 50

@@ -16,7 +16,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_N
 
 from tasks.data.dataset import Text
 from tasks.stage.errors import BadInput
-from tasks.task.base import IGNORED
+from tasks.task.answers import IGNORED
 from tasks.training.batches import TEXTS_AT_ONCE, Batch, Encoded, Rows
 from tasks.training.classifier import PLAIN, check_fits, model_type_of, quick
 from tasks.training.plan import ATTENTION

@@ -13,7 +13,7 @@ from torch import nn
 
 from tasks.stage.errors import BadInput
 from tasks.task import Task
-from tasks.task.base import IGNORED
+from tasks.task.answers import IGNORED
 from tasks.training.batches import Encoded
 from tasks.training.plan import Plan
 from tasks.training.ranks import over_ranks, rank, world

@@ -22,7 +22,7 @@ from tasks.inference.exits import as_graph, flat
 from tasks.inference.quantisation import quantise
 from tasks.inference.release import CARD, MODEL, Release
 from tasks.stage.errors import BadInput
-from tasks.task.base import Entity, Exit
+from tasks.task.answers import Entity, Exit
 from tasks.task.multi_label import MultiLabel
 from tests.inference.made import KINDS, Made, make_release, torch_logits
 
@@ -117,7 +117,8 @@ def test_in_int8_it_answers_nearly_alike(made: Made, tmp_path: Path) -> None:
     expected = large.logits(texts)
     found = compare(made.task, expected, small.logits(texts), lambda x: large.meaning(texts, x))
     assert 0 < found.largest_difference < 0.5 * np.abs(expected).max()
-    assert found.same_labels >= 0.5
+    if not made.task.numeric:  # untrained, a number is off by more than what counts as the same
+        assert found.same_labels >= 0.5
 
 
 def test_a_card_says_what_task_it_is(made: Made) -> None:

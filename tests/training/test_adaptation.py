@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tasks.stage.errors import BadInput
-from tasks.task.base import IGNORED
+from tasks.task.answers import IGNORED
 from tasks.training import adaptation
 from tasks.training.adaptation import adapt, encoder_weights, read_domain, take_over
 from tasks.training.checkpoints import Checkpoint

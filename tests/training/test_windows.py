@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.task.base import IGNORED
+from tasks.task.answers import IGNORED
 from tasks.task.entities import Entities
 from tasks.task.pieces import joined, pieces_of, windows
 from tasks.training.batches import encode, join
