@@ -37,14 +37,13 @@ from tasks.training.loop import fit, steps_of
 from tasks.training.memory import plan_training, shape_of
 from tasks.training.methods import Methods
 from tasks.training.objective import TaskLoss, shaping_of
-from tasks.training.parts import freeze, trained_share
+from tasks.training.parts import freeze
 from tasks.training.plan import Plan
 from tasks.training.pooling import check_pooling, pooled
 from tasks.training.ranks import agree, launch, rank
 from tasks.training.rewriting import rewritten
 from tasks.training.sampling import draws
 from tasks.training.steps import Objective
-from tasks.training.vocabulary import Vocabulary
 
 MODEL = Path("models/finetuned")
 UNLABELLED = Path("data/unlabelled.parquet")
@@ -96,10 +95,6 @@ def train(
     encoder, adaptation = adapted_encoder(plan, params, base, tokenizer, checkpoint)
     fresh = partial(build, params, base, tokenizer, task, plan, len(lessons), encoder)
     model = fresh()
-    share = trained_share(model)
-    vocabulary = Vocabulary(model, [lessons, validation])
-    lessons, validation = (vocabulary.renumbered(each) for each in (lessons, validation))
-    vocabulary.narrow(model)
     objective, methods = how(params, model, task, truth)
     tracked = None
     if rank() == 0 and draft is not None:
@@ -119,15 +114,14 @@ def train(
         watchers=[tracked] if tracked else [],
         draws=drawn,
     )
-    history.adaptation, history.trained_share = adaptation, share
+    history.adaptation = adaptation
     weights = whole_weights(model) if plan.sharded else None
     if draft is not None and rank() == 0:
         if weights is not None:
-            model = vocabulary.narrow(fresh())
+            model = fresh()
             model.load_state_dict(weights)
-        with vocabulary.whole(model):
-            plain: Any = merged(model) if params.adapter else model
-            plain.cpu().save_pretrained(draft)
+        plain: Any = merged(model) if params.adapter else model
+        plain.cpu().save_pretrained(draft)
         tokenizer.save_pretrained(draft)
     return history
 

@@ -22,15 +22,11 @@ from transformers.utils import logging
 from tasks.stage.errors import BadInput
 from tasks.task import Task, task_of
 from tasks.task.classification import Classification
-from tasks.training.dropout import register, with_quick_dropout
-from tasks.training.plan import ATTENTION
 from tasks.training.pooling import pooled, pooling_of
 
 logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
-PLAIN = {ATTENTION: "eager"}
-"""What a model is loaded with before its attention is set."""
 DECODERS = (GenericForSequenceClassification, GenericForTokenClassification)
 """How transformers puts a head on a model that reads from left to right."""
 
@@ -71,7 +67,7 @@ def load_pretrained(
         model: Any = _kind_for(task).from_pretrained(
             folder, num_labels=len(names), id2label=names, dtype=torch.float32,
             label2id={name: i for i, name in names.items()},
-            attn_implementation=PLAIN.get(attention, attention), ignore_mismatched_sizes=True,
+            attn_implementation=attention, ignore_mismatched_sizes=True,
             **rates,
         )  # fmt: skip
     except (OSError, ValueError, KeyError, RuntimeError) as error:
@@ -84,17 +80,19 @@ def load_pretrained(
         _as_decoder(folder, config, tokenizer, task)
     elif model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id
-    return quick(model) if attention == ATTENTION else model
+    found: nn.Module = model
+    return found
 
 
 def load_finetuned(folder: Path, attention: str) -> nn.Module:
     """A model that `finetune` or `prune` saved: a plain `save_pretrained` folder."""
     task = task_of_config(AutoConfig.from_pretrained(folder))
     model: nn.Module = _kind_for(task).from_pretrained(
-        folder, dtype=torch.float32, attn_implementation=PLAIN.get(attention, attention)
+        folder, dtype=torch.float32, attn_implementation=attention
     )
     model = pooled(model, pooling_of(model.config))
-    return quick(model) if attention == ATTENTION else model
+    found: nn.Module = model
+    return found
 
 
 def model_type_of(folder: Path) -> str:
@@ -121,14 +119,6 @@ def task_of_config(config: Any) -> Task:
 def stride_of_model(model: nn.Module) -> int:
     """Tokens that neighbouring windows of a long text share; 0 where it is not cut in windows."""
     return int(getattr(model.config, "nightshift_stride", 0))
-
-
-def quick(model: Any) -> nn.Module:
-    """The model with quick dropout, in attention too where its family lets that be set."""
-    register()
-    if model._supports_attention_backend:
-        model.set_attn_implementation(ATTENTION)
-    return with_quick_dropout(model)
 
 
 def _kind_for(task: Task) -> Any:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.training.plan import ATTENTION
-
 WEIGHT_BYTES = 4
 GRADIENT_BYTES = 4
 OPTIMISER_BYTES = 8
@@ -80,7 +78,7 @@ def activation_bytes(shape: Shape, batch: int, tokens: int, precision: str, atte
     """
     number = value_bytes(precision)
     places = tokens * batch * shape.hidden
-    squares = shape.heads * tokens * tokens * batch if attention in ("eager", ATTENTION) else 0
+    squares = shape.heads * tokens * tokens * batch if attention == "eager" else 0
     return shape.layers * (places * (16 * number + 2) + squares * (2 * number + 1))
 
 

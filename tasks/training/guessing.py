@@ -18,8 +18,7 @@ from tasks.data.dataset import Text
 from tasks.stage.errors import BadInput
 from tasks.task.answers import IGNORED
 from tasks.training.batches import TEXTS_AT_ONCE, Batch, Encoded, Rows
-from tasks.training.classifier import PLAIN, check_fits, model_type_of, quick
-from tasks.training.plan import ATTENTION
+from tasks.training.classifier import check_fits, model_type_of
 
 MASKED, REPLACED = 0.8, 0.1
 """Of the tokens to be guessed so many are masked, so many are another one; the others stay."""
@@ -127,13 +126,14 @@ def load_guesser(
     torch.manual_seed(seed)
     try:
         model: nn.Module = AutoModelForMaskedLM.from_pretrained(
-            folder, dtype=torch.float32, attn_implementation=PLAIN.get(attention, attention)
+            folder, dtype=torch.float32, attn_implementation=attention
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         line = str(error).strip().partition("\n")[0]
         raise BadInput(f"{folder}: its model can't be loaded: {line}") from None
     check_fits(folder, model, tokenizer, max_length)
-    return quick(model) if attention == ATTENTION else model
+    found: nn.Module = model
+    return found
 
 
 class Guess:

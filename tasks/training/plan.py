@@ -13,9 +13,7 @@ from tasks.stage.errors import BadInput
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 """The type of the matrix products; in the other precisions everything stays fp32."""
-ATTENTION = "nightshift"
-"""The name, among transformers' own, of plain attention with quick dropout."""
-PLAIN_UP_TO = 256
+EAGER_UP_TO = 256
 """Tokens up to which the plain attention trains faster on a CPU than the fused kernel, whose
 backward pass is the slow part (27 tokens: 135 against 205 ms for six layers)."""
 TF32_SINCE = (8, 0)
@@ -98,12 +96,12 @@ def make_plan(
             f"{accelerators} {device} device(s), a process takes one"
         )
     threads = wishes.threads or max(1, cores() // processes)
-    plain = device == "cpu" and max_length <= PLAIN_UP_TO
+    eager = device == "cpu" and max_length <= EAGER_UP_TO
     return Plan(
         device=device,
         backend={"cuda": "nccl", "xpu": "xccl"}.get(device, "gloo"),
         precision=precision,
-        attention=ATTENTION if plain else "sdpa",
+        attention="eager" if eager else "sdpa",
         processes=processes,
         threads=threads,
         why=(why_device, why_precision, f"{cores()} cores for {processes} process(es)"),
