@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     import torch
 
 
-EQUAL = 0.1
-"""Numbers are alike that are this share of the labels' deviation apart, or less."""
+EQUAL = 0.25
+"""Numbers are alike that are this share of the labels' deviation apart, or less. What int8 moves
+a rating by: on the sample's ratings up to 0.27, and 6 % of them by more than 0.1."""
 
 
 @dataclass(frozen=True)

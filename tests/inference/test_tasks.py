@@ -117,8 +117,7 @@ def test_in_int8_it_answers_nearly_alike(made: Made, tmp_path: Path) -> None:
     expected = large.logits(texts)
     found = compare(made.task, expected, small.logits(texts), lambda x: large.meaning(texts, x))
     assert 0 < found.largest_difference < 0.5 * np.abs(expected).max()
-    if not made.task.numeric:  # untrained, a number is off by more than what counts as the same
-        assert found.same_labels >= 0.5
+    assert found.same_labels >= 0.5
 
 
 def test_a_card_says_what_task_it_is(made: Made) -> None:
@@ -181,7 +180,7 @@ def test_padding_is_left_out_on_either_side() -> None:
         ("multi-label", Prediction(labels=("cast", "plot")), Prediction(labels=("cast",)), 2 / 3),
         ("multi-label", Prediction(labels=()), Prediction(labels=()), 1),
         ("regression", Prediction(value=3.0), Prediction(value=3.1), 1),
-        ("regression", Prediction(value=3.0), Prediction(value=3.2), 0),
+        ("regression", Prediction(value=3.0), Prediction(value=3.4), 0),
         ("entities", Prediction(entities=[Entity(0, 3, "PER", 0.9, "Ann")]),
          Prediction(entities=[]), 0),
     ],
