@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from tasks.data.reading import Reading
-from tasks.data.rules import Refused, check_texts
+from tasks.data.rules import check_texts
 from tasks.stage.errors import BadInput
 from tasks.task import KINDS, Task
+from tasks.task.labels import Refused
 
 
 class Said(NamedTuple):

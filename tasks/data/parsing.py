@@ -18,8 +18,9 @@ from tasks.data.normalise import measured
 from tasks.data.parsed import PARSED, halves, id_hash, table
 from tasks.data.readers import Columns, Row, read_rows
 from tasks.data.reading import Reading
-from tasks.data.rules import SHOWN_CHARACTERS, Refused, label_text, shown
+from tasks.data.rules import shown
 from tasks.data.splits import given_side
+from tasks.task.labels import SHOWN_CHARACTERS, Refused, label_text
 
 if TYPE_CHECKING:
     from tasks.masking import Masker

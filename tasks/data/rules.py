@@ -6,9 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from tasks.task.labels import SHOWN_CHARACTERS, Refused, label_text
-
-__all__ = ["SHOWN_CHARACTERS", "Refused", "check_texts", "label_text", "shown"]
+from tasks.task.labels import SHOWN_CHARACTERS, Refused
 
 _INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
 

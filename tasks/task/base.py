@@ -53,6 +53,8 @@ class Shaping:
 
 PLAIN = Shaping()
 
+Target = Literal["class", "flags", "value"]
+
 
 @dataclass(frozen=True)
 class Task(ABC):
@@ -81,7 +83,7 @@ class Task(ABC):
     """Whether it is several tasks with names, of which an answer is a dict."""
     numeric: ClassVar[bool] = False
     """Whether a label is a number."""
-    target: ClassVar[Literal["class", "flags", "value"]] = "class"
+    target: ClassVar[Target] = "class"
     """What teaches the head: a class's number (int64), a 0 or 1 a class, a number (float32)."""
     unit: ClassVar[str] = "class"
     """What its labels speak of: class, value, entity."""

@@ -13,7 +13,7 @@ import numpy as np
 from tasks.task.answers import IGNORED, Doubles, Entity, Floats, Ints, Material, Pieces, Prediction
 from tasks.task.base import PLAIN, Shaping, Task
 from tasks.task.bio import OUTSIDE, Span, chunks, marked
-from tasks.task.figures import f_score, overlap, softmax
+from tasks.task.figures import f_score, hits, overlap, softmax
 from tasks.task.labels import Refused, is_missing
 
 if TYPE_CHECKING:
@@ -113,12 +113,12 @@ class Entities(Task):
                 {*chunks([self.outputs[at] for at in tags[start:end][there]])}
                 for tags in (targets, told)
             )
-            rows.append(_counts(true, answered))
+            rows.append(hits(true, answered))
         return np.array(rows, np.float64).reshape(-1, 3)
 
     def evidence(self, truth: Sequence[str], answers: Sequence[Prediction]) -> Doubles:
         rows = [
-            _counts({(a, b, name) for a, b, name in json.loads(one)}, _spans(answer))
+            hits({(a, b, name) for a, b, name in json.loads(one)}, _spans(answer))
             for one, answer in zip(truth, answers, strict=True)
         ]
         return np.array(rows, np.float64).reshape(-1, 3)
@@ -131,7 +131,7 @@ class Entities(Task):
         each = []
         for name in self.labels:
             own = [
-                _counts(
+                hits(
                     {(a, b, n) for a, b, n in json.loads(one) if n == name},
                     {span for span in _spans(answer) if span[2] == name},
                 )
@@ -238,10 +238,6 @@ class Entities(Task):
 
     def shown(self, answer: Prediction, text: str) -> str:
         return "\n\t".join([text, *self.lines(answer)])
-
-
-def _counts(true: set[Span], told: set[Span]) -> tuple[int, int, int]:
-    return len(true & told), len(told - true), len(true - told)
 
 
 def _spans(answer: Prediction) -> set[Span]:

@@ -26,10 +26,14 @@ def softmax(logits: npt.NDArray[Any]) -> Doubles:
     return found
 
 
+def hits(true: set[Any], told: set[Any]) -> tuple[int, int, int]:
+    """How many of what was told are right and wrong, and how many are missed."""
+    return len(true & told), len(told - true), len(true - told)
+
+
 def overlap(one: set[Any], other: set[Any]) -> float:
     """F1 of one set against another; 1 where both are empty."""
-    both = len(one & other)
-    return f_score(both, len(one) - both, len(other) - both) if one or other else 1.0
+    return f_score(*hits(other, one)) if one or other else 1.0
 
 
 def f_score(right: float, wrong: float, missed: float) -> float:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from tasks.task.answers import Doubles, Floats, Ints, Material, Pieces, Prediction
-from tasks.task.base import PLAIN, Shaping, Task
-from tasks.task.figures import f_score, furthest, no_probabilities, overlap, sigmoid
+from tasks.task.base import PLAIN, Shaping, Target, Task
+from tasks.task.figures import f_score, furthest, hits, no_probabilities, overlap, sigmoid
 from tasks.task.labels import Refused, is_missing, label_text
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class MultiLabel(Task):
     )
     silent: ClassVar[bool] = True
     metric_name: ClassVar[str] = "micro-F1"
-    target: ClassVar[Literal["class", "flags", "value"]] = "flags"
+    target: ClassVar[Target] = "flags"
 
     @classmethod
     def read(cls, texts: tuple[Any, ...], label: Any) -> tuple[tuple[Any, ...], str] | Refused:
@@ -93,8 +93,7 @@ class MultiLabel(Task):
     def evidence(self, truth: Sequence[str], answers: Sequence[Prediction]) -> Doubles:
         rows = []
         for one, answer in zip(truth, answers, strict=True):
-            true, told = {*self.names(one)}, {*(answer.labels or ())}
-            rows.append((len(true & told), len(told - true), len(true - told)))
+            rows.append(hits({*self.names(one)}, {*(answer.labels or ())}))
         return np.array(rows, np.float64).reshape(-1, 3)
 
     def figure(self, evidence: Doubles) -> float:

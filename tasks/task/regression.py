@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from tasks.task.answers import Doubles, Floats, Ints, Material, Pieces, Prediction
-from tasks.task.base import PLAIN, Shaping, Task
+from tasks.task.base import PLAIN, Shaping, Target, Task
 from tasks.task.labels import Refused, is_missing
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Regression(Task):
     numeric: ClassVar[bool] = True
     unit: ClassVar[str] = "value"
     metric_name: ClassVar[str] = "Spearman correlation"
-    target: ClassVar[Literal["class", "flags", "value"]] = "value"
+    target: ClassVar[Target] = "value"
 
     @classmethod
     def read(cls, texts: tuple[Any, ...], label: Any) -> tuple[tuple[Any, ...], str] | Refused:

@@ -16,7 +16,6 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import nn
-from torch.distributed.tensor import DTensor
 from tqdm import tqdm
 
 from tasks.training import progress
@@ -25,10 +24,17 @@ from tasks.training.checkpoints import Checkpoint
 from tasks.training.guessing import Guess, Masked, load_guesser, to_guess
 from tasks.training.layouts import Tensors, spread
 from tasks.training.loop import recompute
-from tasks.training.methods import make_optimizer
+from tasks.training.methods import Pace, make_optimizer
 from tasks.training.plan import Plan
 from tasks.training.ranks import rank
-from tasks.training.steps import Stepper, stopped_by_bad_steps, to_device
+from tasks.training.steps import (
+    Stepper,
+    rate_at,
+    seed_step,
+    stopped_by_bad_steps,
+    to_device,
+    whole_tensor,
+)
 
 TITLE = "adapt"
 EXAMINED = 256
@@ -48,24 +54,9 @@ class How(Protocol):
     def max_tokens(self) -> int | None: ...
 
 
-class Common(Protocol):
-    """What the run has in common with fine-tuning."""
-
-    @property
-    def batch(self) -> int: ...
-    @property
-    def warmup(self) -> float: ...
-    @property
-    def weight_decay(self) -> float: ...
-    @property
-    def max_grad_norm(self) -> float: ...
-    @property
-    def seed(self) -> int: ...
-
-
 def read_domain(
     base: Path, tokenizer: Any, texts: Sequence[str], examined: Sequence[str], max_length: int,
-    how: How, common: Common, plan: Plan, checkpoint: Checkpoint,
+    how: How, common: Pace, plan: Plan, checkpoint: Checkpoint,
 ) -> tuple[Tensors, dict[str, Any]]:  # fmt: skip
     """The weights of an encoder that has read `texts` (`encoder_weights`), and what came of it.
 
@@ -84,7 +75,7 @@ def read_domain(
 
 
 def adapt(
-    model: nn.Module, texts: Masked, examined: Masked, how: How, common: Common, plan: Plan,
+    model: nn.Module, texts: Masked, examined: Masked, how: How, common: Pace, plan: Plan,
     checkpoint: Checkpoint,
 ) -> dict[str, Any]:  # fmt: skip
     """Train in place; with `checkpoint`, go on from the last whole epoch, or from the end.
@@ -128,7 +119,7 @@ class _Rates:
     weight_decay: float
 
 
-def _epoch(epoch: int, stepper: Stepper, texts: Masked, how: How, common: Common) -> float:
+def _epoch(epoch: int, stepper: Stepper, texts: Masked, how: How, common: Pace) -> float:
     """One pass over the texts; the mean loss of its steps."""
     batches = epoch_batches(texts.lengths, common.batch, common.seed, epoch)
     steps, warm = len(batches) * how.epochs, max(1, round(common.warmup * len(batches)))
@@ -140,9 +131,8 @@ def _epoch(epoch: int, stepper: Stepper, texts: Masked, how: How, common: Common
     )  # fmt: skip
     for place, batch in enumerate(bar):
         step = epoch * len(batches) + place
-        rate = min((step + 1) / warm, (steps - step) / max(1, steps - warm))
-        torch.manual_seed(hash((common.seed, step, rank())))
-        loss = stepper.take(lessons, batch, rate)
+        seed_step(common.seed, step)
+        loss = stepper.take(lessons, batch, rate_at(step, steps, warm))
         if stepper.too_many():
             raise stopped_by_bad_steps(TITLE, step + 1, stepper, batch, None)
         if math.isfinite(loss):
@@ -168,7 +158,7 @@ def loss_on(texts: Masked, model: nn.Module, objective: Guess, plan: Plan) -> fl
 def encoder_weights(model: Any) -> Tensors:
     """The whole weights of the encoder alone, on the CPU of every rank; all ranks take part."""
     return {
-        name: (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).detach().cpu()
+        name: whole_tensor(tensor).detach().cpu()
         for name, tensor in model.base_model.state_dict().items()
     }
 

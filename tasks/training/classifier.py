@@ -67,19 +67,18 @@ def load_pretrained(
         model: Any = _kind_for(task).from_pretrained(
             folder, num_labels=len(names), id2label=names, dtype=torch.float32,
             label2id={name: i for i, name in names.items()},
-            attn_implementation=attention, ignore_mismatched_sizes=True,
-            **rates,
+            attn_implementation=attention, ignore_mismatched_sizes=True, **rates,
         )  # fmt: skip
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise BadInput(f"{folder}: its model can't be loaded: {_first_line(error)}") from None
     check_fits(folder, model, tokenizer, max_length)
-    model.config.problem_type = task.problem
-    model.config.nightshift = task.describe()
     config = model.config
+    config.problem_type = task.problem
+    config.nightshift = task.describe()
     if isinstance(model, DECODERS):
         _as_decoder(folder, config, tokenizer, task)
-    elif model.config.pad_token_id is None:
-        model.config.pad_token_id = tokenizer.pad_token_id
+    elif config.pad_token_id is None:
+        config.pad_token_id = tokenizer.pad_token_id
     found: nn.Module = model
     return found
 
@@ -90,9 +89,7 @@ def load_finetuned(folder: Path, attention: str) -> nn.Module:
     model: nn.Module = _kind_for(task).from_pretrained(
         folder, dtype=torch.float32, attn_implementation=attention
     )
-    model = pooled(model, pooling_of(model.config))
-    found: nn.Module = model
-    return found
+    return pooled(model, pooling_of(model.config))
 
 
 def model_type_of(folder: Path) -> str:

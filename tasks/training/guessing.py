@@ -132,8 +132,7 @@ def load_guesser(
         line = str(error).strip().partition("\n")[0]
         raise BadInput(f"{folder}: its model can't be loaded: {line}") from None
     check_fits(folder, model, tokenizer, max_length)
-    found: nn.Module = model
-    return found
+    return model
 
 
 class Guess:

@@ -8,7 +8,6 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any
 
-import torch
 from torch import nn
 from tqdm import tqdm
 
@@ -25,7 +24,7 @@ from tasks.training.parts import trained_share
 from tasks.training.plan import Plan
 from tasks.training.ranks import rank
 from tasks.training.scoring import predict, score
-from tasks.training.steps import Objective, Rows, Stepper, stopped_by_bad_steps
+from tasks.training.steps import Objective, Rows, Stepper, rate_at, seed_step, stopped_by_bad_steps
 from tasks.training.watching import Watcher
 
 STEPS_BETWEEN_LOSSES = 10
@@ -139,7 +138,7 @@ class _Run:
 
     def _take_step(self) -> None:
         batch = self._batch()
-        torch.manual_seed(hash((self.recipe.seed, self.step, rank())))
+        seed_step(self.recipe.seed, self.step)
         loss = self.stepper.take(self.train, batch, self._rate(self.step))
         if self.stepper.bad_in_a_row == 0:
             self.running.append(loss)
@@ -159,9 +158,7 @@ class _Run:
         return self._batches[place]
 
     def _rate(self, step: int) -> float:
-        """Linear warm-up, then linear decay to zero at the end."""
-        warm = max(1, round(self.recipe.warmup * self.steps))
-        return min((step + 1) / warm, (self.steps - step) / max(1, self.steps - warm))
+        return rate_at(step, self.steps, max(1, round(self.recipe.warmup * self.steps)))
 
     def _steps_to_look_at(self) -> set[int]:
         each = self.recipe.evaluations * self.recipe.epochs

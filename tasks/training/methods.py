@@ -35,15 +35,11 @@ class Methods:
 PLAIN = Methods()
 
 
-class Recipe(Protocol):
-    """The numbers of a run: the section `finetune:` has them all."""
+class Pace(Protocol):
+    """What any training run has; fine-tuning and the reading before it share it."""
 
     @property
-    def epochs(self) -> int: ...
-    @property
     def batch(self) -> int: ...
-    @property
-    def learning_rate(self) -> float: ...
     @property
     def warmup(self) -> float: ...
     @property
@@ -51,11 +47,20 @@ class Recipe(Protocol):
     @property
     def max_grad_norm(self) -> float: ...
     @property
+    def seed(self) -> int: ...
+
+
+class Recipe(Pace, Protocol):
+    """The numbers of a run: the section `finetune:` has them all."""
+
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
     def evaluations(self) -> int: ...
     @property
     def patience(self) -> int: ...
-    @property
-    def seed(self) -> int: ...
 
 
 class Rates(Protocol):

@@ -183,6 +183,16 @@ def exchange(parallel: nn.Module, wanted: bool) -> Iterator[None]:
         yield
 
 
+def rate_at(step: int, steps: int, warm: int) -> float:
+    """The share of the peak rate: up over `warm` steps, then down to zero at the end, linearly."""
+    return min((step + 1) / warm, (steps - step) / max(1, steps - warm))
+
+
+def seed_step(seed: int, step: int) -> None:
+    """Have what a step draws depend on the seed, the step and the rank alone."""
+    torch.manual_seed(hash((seed, step, rank())))
+
+
 def to_device(batch: Batch, plan: Plan) -> Batch:
     """The batch where the plan computes."""
     return {name: tensor.to(plan.device, non_blocking=True) for name, tensor in batch.items()}

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tasks.data.rules import Refused, check_texts, label_text
+from tasks.data.rules import check_texts
+from tasks.task.labels import Refused, label_text
 
 
 @pytest.mark.parametrize(
