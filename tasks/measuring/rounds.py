@@ -17,7 +17,7 @@ TEXTS_TOGETHER = 2000
 """Most texts in a throughput measurement: more takes longer and says the same."""
 CHARACTERS_TOGETHER = 150_000
 """Most characters in it, for texts that are long."""
-ROUNDS_TOGETHER = 3
+ROUNDS_TOGETHER = 2
 """Rounds with a throughput measurement: a call with all texts wobbles less than one with one."""
 
 
