@@ -42,7 +42,7 @@ FINETUNED = Path("models/finetuned")
 PRUNED = Path("models/pruned")
 VARIANTS = Path("models/onnx")
 TEXTS_COMPARED = 256
-TEXTS_TIMED = 64
+TEXTS_TIMED = 32
 
 
 class _Reference:

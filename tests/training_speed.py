@@ -1,4 +1,7 @@
-"""How fast `finetune` trains, beside transformers' own Trainer: `python -m tests.training_speed`.
+"""How fast `finetune` trains, beside transformers' own Trainer.
+
+    .venv/bin/python -m tests.training_speed compare    every contender under every seed, by turns
+    .venv/bin/python -m tests.training_speed profile    where the time of our own steps goes
 
 The same data (the sample's train split), base model, epochs, batch, rates and dropout for all;
 nothing frozen, nothing left out. Each run has a process of its own, and they take turns, a seed
@@ -75,6 +78,70 @@ def one(name: str, seed: int = 17, epochs: int = 3, threads: int = 2) -> None:
     """One contender, in this process and folder; its figures as a line of JSON."""
     import torch
 
+    from tasks.training.scoring import predict
+
+    model, tokenizer, data, plan = _prepared(name, seed, threads)
+    train = _ours if name == OURS else _trainer
+    seconds = train(model, data, name, seed, epochs, plan, tokenizer)
+    logits = predict(model, data["test"], plan)
+    rate = epochs * len(data["train"]) / seconds
+    encoder = sum(p.numel() for n, p in model.named_parameters() if "layer." in n and p.ndim == 2)
+    tokens = len(data["train"].ids) / len(data["train"])
+    ceiling = _ceiling(torch)
+    print(json.dumps({
+        "examples_a_second": rate,
+        "accuracy": float((logits.argmax(1) == data["test"].labels).mean()),
+        "ceiling_gflops": ceiling,
+        "ceiling_share": 6 * encoder * tokens * rate / 1e9 / ceiling,
+    }))  # fmt: skip
+
+
+PARTS = {
+    "matrix products": ("aten::mm", "aten::addmm", "aten::bmm"),
+    "dropout": ("aten::bernoulli_", "aten::native_dropout", "aten::native_dropout_backward"),
+    "bf16 to fp32 and back": ("aten::copy_",),
+    "embedding's gradient": ("aten::embedding_dense_backward",),
+    "optimiser and clipping": (
+        "aten::_fused_adamw_", "aten::linalg_vector_norm", "aten::_foreach_norm",
+        "aten::_foreach_mul_",
+    ),
+    "GELU": ("aten::gelu", "aten::gelu_backward"),
+    "layer norm": ("aten::native_layer_norm", "aten::native_layer_norm_backward"),
+    "softmax": ("aten::_softmax", "aten::_softmax_backward_data"),
+    "sums and products, number by number": ("aten::add", "aten::add_", "aten::mul", "aten::div",
+                                            "aten::sum"),
+}  # fmt: skip
+"""The operators of a step, by what they are for."""
+
+
+@app.command()
+def profile(texts: int = 960, threads: int = 2) -> None:
+    """Where the time of our own steps goes: one epoch over some texts, after another to warm up."""
+    folder = clone("training-speed", {})
+    run(folder, "dvc", "repro", "--quiet", "validate")
+    os.chdir(folder)
+    from torch.profiler import ProfilerActivity
+    from torch.profiler import profile as watching
+
+    model, tokenizer, data, plan = _prepared(OURS, 17, threads)
+    data["train"] = data["train"].sample(texts)
+    _ours(model, data, OURS, 17, 1, plan, tokenizer)
+    with watching(activities=[ProfilerActivity.CPU]) as watched:
+        _ours(model, data, OURS, 17, 1, plan, tokenizer)
+    took = {event.key: event.self_cpu_time_total for event in watched.key_averages()}
+    whole, steps = sum(took.values()), texts / 32
+    shares = {part: sum(took.pop(name, 0) for name in names) for part, names in PARTS.items()}
+    shares["the rest"] = sum(took.values())
+    for part, spent in shares.items():
+        print(f"PROOF {part:36}{spent / 1e3 / steps:8.1f} ms a step {100 * spent / whole:6.1f} %")
+    for name, spent in sorted(took.items(), key=lambda each: -each[1])[:6]:
+        print(f"PROOF   of the rest, {name:30}{spent / 1e3 / steps:8.1f} ms a step")
+
+
+def _prepared(name: str, seed: int, threads: int) -> tuple[Any, Any, dict[str, Any], Any]:
+    """A contender's fresh model, the tokenizer, the three splits and the plan, in this folder."""
+    import torch
+
     from tasks.data.dataset import read_examples
     from tasks.sources.pretrained import fetch_model
     from tasks.stage.outputs import read_json
@@ -82,7 +149,6 @@ def one(name: str, seed: int = 17, epochs: int = 3, threads: int = 2) -> None:
     from tasks.training.batches import encode
     from tasks.training.classifier import load_pretrained, load_tokenizer
     from tasks.training.plan import make_plan
-    from tasks.training.scoring import predict
 
     torch.set_num_threads(threads)
     base = fetch_model(read_json("models/base.json"))
@@ -97,19 +163,7 @@ def one(name: str, seed: int = 17, epochs: int = 3, threads: int = 2) -> None:
     torch.manual_seed(seed)
     attention = plan.attention if name == OURS else "sdpa"
     model: Any = load_pretrained(base, tokenizer, task, attention, MOST_TOKENS, None)
-    train = _ours if name == OURS else _trainer
-    seconds = train(model, data, name, seed, epochs, plan, tokenizer)
-    logits = predict(model, data["test"], plan)
-    rate = epochs * len(data["train"]) / seconds
-    encoder = sum(p.numel() for n, p in model.named_parameters() if "layer." in n and p.ndim == 2)
-    tokens = len(data["train"].ids) / len(data["train"])
-    ceiling = _ceiling(torch)
-    print(json.dumps({
-        "examples_a_second": rate,
-        "accuracy": float((logits.argmax(1) == data["test"].labels).mean()),
-        "ceiling_gflops": ceiling,
-        "ceiling_share": 6 * encoder * tokens * rate / 1e9 / ceiling,
-    }))  # fmt: skip
+    return model, tokenizer, data, plan
 
 
 class _Wishes:

@@ -67,11 +67,7 @@ class Pipeline:
         self._pipe: Any = transformers.pipeline(
             task.pipeline, model=str(contender.folder), device="cpu", dtype=torch.float32
         )
-        if getattr(self._pipe.model.config, "nightshift_pooling", "cls") != "cls":
-            from tasks.training.pooling import pooled, pooling_of
-
-            # a plain load goes by the model's type, and would read the first token
-            self._pipe.model = pooled(self._pipe.model, pooling_of(self._pipe.model.config))
+        self._pipe.model = _completed(self._pipe.model, contender.folder)
         self._heard, self._options = task.heard, task.asked(contender.stride)
         self.environment = _environment(self._pipe.model)
 
@@ -94,7 +90,8 @@ class Direct:
         self._task = task
         self._tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder)
         kind = transformers.AutoModelForTokenClassification
-        self._model: Any = kind.from_pretrained(folder, dtype=torch.float32).eval()
+        model = kind.from_pretrained(folder, dtype=torch.float32).eval()
+        self._model: Any = _completed(model, contender.folder)
         self.environment = _environment(self._model)
 
     def one(self, text: Text) -> Answer:
@@ -160,6 +157,17 @@ def _quiet(threads: int) -> tuple[Any, Any]:
     log.disable_progress_bar()
     torch.set_num_threads(threads)
     return transformers, torch
+
+
+def _completed(model: Any, folder: Path) -> Any:
+    """A plain load goes by the model's type: it reads the first token, and no prefix."""
+    ours = ("nightshift_pooling", "nightshift_prefix")
+    if not any(hasattr(model.config, key) for key in ours):
+        return model
+    from tasks.training.pooling import pooled, pooling_of
+    from tasks.training.prefix import read_prefix
+
+    return read_prefix(pooled(model, pooling_of(model.config)), folder)
 
 
 def _environment(model: Any) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def describe(
         "honest": [asdict(each) for each in honest],
         "method": {
             "rounds": plan.rounds,
-            "texts_one_at_a_time": min(plan.single, len(found[0].test)),
+            "texts_one_at_a_time": max(map(len, found[0].samples.latency), default=0),
             "texts_together": max(found[0].samples.together, default=0),
             "rounds_together": min(ROUNDS_TOGETHER, plan.rounds),
             "batch": plan.batch,

@@ -17,6 +17,8 @@ TEXTS_TOGETHER = 2000
 """Most texts in a throughput measurement: more takes longer and says the same."""
 CHARACTERS_TOGETHER = 150_000
 """Most characters in it, for texts that are long."""
+CHARACTERS_ALONE = 100_000
+"""Most characters of the texts that are asked one at a time in a round."""
 ROUNDS_TOGETHER = 2
 """Rounds with a throughput measurement: a call with all texts wobbles less than one with one."""
 
@@ -64,16 +66,19 @@ def schedule(
     for number in range(rounds):
         order = shuffle.sample(names, len(names))
         mixed = shuffle.sample(texts, len(texts))
-        together = _bounded(mixed) if number < ROUNDS_TOGETHER else []
-        turns += [Turn(number, name, mixed[:single], together) for name in order]
+        alone = _first(mixed, single, CHARACTERS_ALONE)
+        together = _first(mixed, TEXTS_TOGETHER, CHARACTERS_TOGETHER)
+        if number >= ROUNDS_TOGETHER:
+            together = []
+        turns += [Turn(number, name, alone, together) for name in order]
     return turns
 
 
-def _bounded(texts: Sequence[Text]) -> list[Text]:
-    """The first of them, as far as a throughput measurement goes; one at least."""
+def _first(texts: Sequence[Text], count: int, characters: int) -> list[Text]:
+    """The first of them, so many at most and so long in all; one at least."""
     sizes = (len(text) if isinstance(text, str) else sum(map(len, text)) for text in texts)
-    fitting = sum(total <= CHARACTERS_TOGETHER for total in accumulate(sizes))
-    return list(texts[: max(1, min(fitting, TEXTS_TOGETHER))])
+    fitting = sum(total <= characters for total in accumulate(sizes))
+    return list(texts[: max(1, min(fitting, count))])
 
 
 def race(

@@ -24,7 +24,9 @@ class Benchmark(Section):
         None, description="overrides max_drop: 0.3, 1.0 or 2.0 points"
     )
     rounds: int = Field(5, ge=2, description="times every contender is measured, interleaved")
-    texts: int = Field(200, ge=1, description="texts a round, one at a time, for the latency")
+    texts: int = Field(
+        200, ge=1, description="texts a round, one at a time, for the latency; fewer long ones"
+    )
     batch: int = Field(32, ge=1, description="texts at once, for the throughput")
     threads: int | None = Field(None, ge=1, description="null: all cores")
     price_per_hour: Number = Field(0.085, ge=0, description="of this machine, for the costs")

@@ -32,6 +32,7 @@ class Adapter(Section):
     targets: list[str] | None = Field(
         None, description="names of the modules they sit on; null: peft's own for the model"
     )
+    tokens: int = Field(16, ge=1, description="of a prefix: keys and values a layer gets")
 
 
 def _labels(content: object) -> object:
@@ -191,11 +192,5 @@ class Finetune(Section):
             raise ValueError(
                 "finetune.sharding: got 'fsdp' with adalora; takes ddp: what each singular value "
                 "is worth is told from whole matrices and their gradients"
-            )
-        if adapter == "prefix":
-            raise ValueError(
-                "finetune.adapter.method: got 'prefix'; takes lora, adalora or ia3: the keys and "
-                "values of a prefix can't be merged into the weights, and prune, export and the "
-                "release would lose them"
             )
         return self

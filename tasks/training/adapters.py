@@ -3,8 +3,8 @@
 Through `peft`: LoRA (Hu et al. 2022), AdaLoRA (Zhang et al. 2023), (IA)³ (Liu et al. 2022). All
 three are linear in the weights they sit on, so they are merged into them before the model is saved:
 what comes out has the modules and shapes of full fine-tuning, and the stages after see no
-difference. Prefix tuning (Li & Liang 2021) is not: its keys and values stand beside the weights,
-and `finetune.adapter` refuses it.
+difference. A prefix (`tasks.training.prefix`) is not, and stays in the model: peft hands its keys
+and values over as if they were of an earlier text, which takes no part in a saved model.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import nn
 
 from tasks.stage.errors import BadInput
 from tasks.training.parts import head_of
+from tasks.training.prefix import with_prefix
 from tasks.training.steps import Objective, Rows
 
 if TYPE_CHECKING:
@@ -42,14 +43,27 @@ class How(Protocol):
     def alpha(self) -> int: ...
     @property
     def targets(self) -> list[str] | None: ...
+    @property
+    def tokens(self) -> int: ...
 
 
 def adapted(model: nn.Module, how: How, steps: int) -> nn.Module:
     """The model with adapters in it, which alone are trained, with what comes after the layers.
 
     `steps` is the length of the run, over which AdaLoRA deals out its ranks. Raises BadInput for a
-    target that no module has, for a model that peft has no targets for, and where there is no peft.
+    target that no module has, for a model that peft has no targets for, for one that can't have a
+    prefix, and where there is no peft.
     """
+    head = [model.get_parameter(name) for name in head_of(model)]
+    found = (
+        with_prefix(model, how.tokens) if how.method == "prefix" else _by_peft(model, how, steps)
+    )
+    for parameter in head:  # also where a target is called as a module of the head is
+        parameter.requires_grad_(True)
+    return found
+
+
+def _by_peft(model: nn.Module, how: How, steps: int) -> nn.Module:
     try:
         import peft
     except ImportError:
@@ -58,7 +72,6 @@ def adapted(model: nn.Module, how: How, steps: int) -> nn.Module:
         ) from None
 
     _check_targets(model, how.targets)
-    head = [model.get_parameter(name) for name in head_of(model)]
     try:
         found: nn.Module = peft.get_peft_model(model, _config(model, how, steps))
     except ValueError as error:
@@ -69,8 +82,6 @@ def adapted(model: nn.Module, how: How, steps: int) -> nn.Module:
             f"params.yaml: finetune.adapter.targets: got null, and for {kind} models peft has no "
             f"default: name some of {', '.join(_names(model))}"
         ) from None
-    for parameter in head:  # also where a target is called as a module of the head is
-        parameter.requires_grad_(True)
     return found
 
 
@@ -84,7 +95,9 @@ def taught(
 
 
 def merged(model: nn.Module) -> nn.Module:
-    """The plain model, the adapters' share added to its weights."""
+    """The plain model, the adapters' share added to its weights; a prefix stays in it."""
+    if not hasattr(model, "merge_and_unload"):
+        return model
     plain: nn.Module = model.merge_and_unload()  # type: ignore[operator]
     return plain
 

@@ -22,7 +22,10 @@ from transformers.utils import logging
 from tasks.stage.errors import BadInput
 from tasks.task import Task, task_of
 from tasks.task.classification import Classification
+from tasks.training.pooling import KEY as POOLING
 from tasks.training.pooling import pooled, pooling_of
+from tasks.training.prefix import KEY as PREFIX
+from tasks.training.prefix import read_prefix
 
 logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -73,6 +76,9 @@ def load_pretrained(
         raise BadInput(f"{folder}: its model can't be loaded: {_first_line(error)}") from None
     check_fits(folder, model, tokenizer, max_length)
     config = model.config
+    for key in (POOLING, PREFIX):  # of an earlier training, whose way of reading ends here
+        if hasattr(config, key):
+            delattr(config, key)
     config.problem_type = task.problem
     config.nightshift = task.describe()
     if isinstance(model, DECODERS):
@@ -89,7 +95,7 @@ def load_finetuned(folder: Path, attention: str) -> nn.Module:
     model: nn.Module = _kind_for(task).from_pretrained(
         folder, dtype=torch.float32, attn_implementation=attention
     )
-    return pooled(model, pooling_of(model.config))
+    return read_prefix(pooled(model, pooling_of(model.config)), folder)
 
 
 def model_type_of(folder: Path) -> str:

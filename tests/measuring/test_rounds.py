@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tasks.measuring.contender import Answer, Text
 from tasks.measuring.rounds import (
+    CHARACTERS_ALONE,
     CHARACTERS_TOGETHER,
     ROUNDS_TOGETHER,
     TEXTS_TOGETHER,
@@ -56,6 +57,12 @@ def test_of_long_texts_fewer_are_asked_at_once_but_never_none() -> None:
         for length, text in texts.items()
     }
     assert sizes == {"half": 2, "pair": 1, "more": 1}
+
+
+def test_of_long_texts_fewer_are_asked_one_at_a_time() -> None:
+    third = "x" * (CHARACTERS_ALONE // 3)
+    (turn,) = schedule(["one"], [third] * 9, rounds=1, single=8, seed=1)
+    assert len(turn.single) == 3
 
 
 class Recorder:

@@ -27,6 +27,7 @@ class How:
     rank: int = 4
     alpha: int = 16
     targets: list[str] | None = None
+    tokens: int = 16
 
 
 @pytest.fixture(scope="module")

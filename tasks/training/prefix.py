@@ -1,0 +1,141 @@
+"""Prefix tuning: keys and values of their own, which every layer sees before those of the text.
+
+After Li & Liang 2021, "Prefix-Tuning: Optimizing Continuous Prompts for Generation". They can't be
+merged into a weight. They are parameters of the attention that they belong to, so that they are
+saved, cut and exported with the rest of the model; and the text keeps its own positions.
+
+`config.json` says `nightshift_prefix: N` tokens. A plain `from_pretrained` leaves them out:
+`tasks.training.classifier.load_finetuned` is what loads such a folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import nn
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import eager_mask
+
+from tasks.stage.errors import BadInput
+
+KEY = "nightshift_prefix"
+"""Where a configuration says how many tokens it has, and what transformers calls the attention."""
+
+Tensor = torch.Tensor
+
+
+class Prefix(nn.Module):
+    """What one attention sees before the text."""
+
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
+        """Both [heads, tokens, dimensions]."""
+        super().__init__()
+        self.keys, self.values = nn.Parameter(keys), nn.Parameter(values)
+
+    def before(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """A text's keys and values [b, heads, t, d], those of the prefix in front of them."""
+        return self._in_front(self.keys, key), self._in_front(self.values, value)
+
+    @staticmethod
+    def _in_front(own: Tensor, texts: Tensor) -> Tensor:
+        return torch.cat([own.to(texts.dtype).expand(len(texts), -1, -1, -1), texts], dim=2)
+
+
+def with_prefix(model: nn.Module, tokens: int) -> nn.Module:
+    """The model, in place, with a prefix of so many tokens in every layer, which alone is trained.
+
+    It starts as the keys and values of random tokens of the vocabulary, drawn from torch's own
+    generator: as its authors found, activations of real words beat noise where examples are few.
+    Raises BadInput for a family whose attention doesn't go through transformers' interface.
+    """
+    config: Any = model.config
+    seen = _seen(model, torch.randint(config.vocab_size, (1, tokens)))
+    if not seen:
+        raise BadInput(
+            "params.yaml: finetune.adapter.method: got 'prefix'; takes lora, adalora or ia3: "
+            f"{config.model_type} models have an attention of their own"
+        )
+    model.requires_grad_(False)
+    for module, (keys, values) in seen.items():
+        module.prefix = Prefix(keys, values)
+    setattr(config, KEY, tokens)
+    return model
+
+
+def read_prefix(model: nn.Module, folder: Path) -> nn.Module:
+    """The model, in place, with the prefixes that its folder has; without any, as it is."""
+    if not hasattr(model.config, KEY):
+        return model
+    found: dict[str, Tensor] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, "pt") as file:
+            names = [name for name in file.keys() if ".prefix." in name]  # noqa: SIM118 - no dict
+            found |= {name: file.get_tensor(name) for name in names}
+    for name in found:
+        if name.endswith(".prefix.keys"):
+            place = name.removesuffix(".prefix.keys")
+            prefix = Prefix(found[name], found[f"{place}.prefix.values"])
+            model.get_submodule(place).prefix = prefix
+    _attend(model, attention)
+    return model
+
+
+def _seen(model: Any, text: Tensor) -> dict[nn.Module, tuple[Tensor, Tensor]]:
+    """The keys and values of a text [1, t], by the module that attends to them."""
+    found: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+
+    def listen(
+        module: nn.Module, query: Tensor, key: Tensor, value: Tensor, *rest: Any, **how: Any
+    ) -> tuple[Tensor, Tensor]:
+        found[module] = key[0].detach().clone(), value[0].detach().clone()
+        return attention(module, query, key, value, *rest, **how)
+
+    _attend(model, listen)
+    training = model.training
+    with torch.no_grad():
+        model.eval()(input_ids=text)
+    model.train(training)
+    _attend(model, attention)
+    return found
+
+
+def _attend(model: Any, how: Callable[..., tuple[Tensor, Tensor]]) -> None:
+    """Have the model's layers attend by this function."""
+    AttentionInterface.register(KEY, how)
+    AttentionMaskInterface.register(KEY, eager_mask)
+    model.set_attn_implementation(KEY)
+
+
+def attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **_: Any,
+) -> tuple[Tensor, Tensor]:
+    """Plain attention as transformers calls it, over the module's prefix and the text.
+
+    `query`, `key`, `value` [b, heads, t, d], a mask that is added to the scores ->
+    [b, t, heads, d] and the weights [b, heads, t, tokens + t].
+    """
+    prefix = getattr(module, "prefix", None)
+    if isinstance(prefix, Prefix):
+        key, value = prefix.before(key, value)
+    groups = query.shape[1] // key.shape[1]
+    if groups > 1:
+        key, value = (each.repeat_interleave(groups, dim=1) for each in (key, value))
+    scores = torch.matmul(query, key.transpose(2, 3))
+    scores = scores * (query.shape[-1] ** -0.5 if scaling is None else scaling)
+    if attention_mask is not None:
+        unseen = key.shape[2] - attention_mask.shape[-1]
+        scores = scores + nn.functional.pad(attention_mask, (unseen, 0))
+    weights = scores.softmax(-1).to(value.dtype)
+    weights = nn.functional.dropout(weights, dropout, module.training)
+    return torch.matmul(weights, value).transpose(1, 2).contiguous(), weights
