@@ -18,7 +18,8 @@ TEXTS_TOGETHER = 2000
 CHARACTERS_TOGETHER = 150_000
 """Most characters in it, for texts that are long."""
 CHARACTERS_ALONE = 100_000
-"""Most characters of the texts that are asked one at a time in a round."""
+"""Characters of the texts that are asked one at a time in a round, if they are as long as the mean:
+every round has as many texts, so that their quantiles compare."""
 ROUNDS_TOGETHER = 2
 """Rounds with a throughput measurement: a call with all texts wobbles less than one with one."""
 
@@ -62,23 +63,24 @@ def schedule(
 ) -> list[Turn]:
     """Every turn in order; each round reshuffles the contenders and the texts."""
     shuffle = random.Random(seed)  # noqa: S311 - an order, no secret
+    alone = min(single, CHARACTERS_ALONE * len(texts) // max(1, sum(map(_characters, texts))))
     turns: list[Turn] = []
     for number in range(rounds):
         order = shuffle.sample(names, len(names))
         mixed = shuffle.sample(texts, len(texts))
-        alone = _first(mixed, single, CHARACTERS_ALONE)
-        together = _first(mixed, TEXTS_TOGETHER, CHARACTERS_TOGETHER)
-        if number >= ROUNDS_TOGETHER:
-            together = []
-        turns += [Turn(number, name, alone, together) for name in order]
+        together = _bounded(mixed) if number < ROUNDS_TOGETHER else []
+        turns += [Turn(number, name, mixed[: max(1, alone)], together) for name in order]
     return turns
 
 
-def _first(texts: Sequence[Text], count: int, characters: int) -> list[Text]:
-    """The first of them, so many at most and so long in all; one at least."""
-    sizes = (len(text) if isinstance(text, str) else sum(map(len, text)) for text in texts)
-    fitting = sum(total <= characters for total in accumulate(sizes))
-    return list(texts[: max(1, min(fitting, count))])
+def _bounded(texts: Sequence[Text]) -> list[Text]:
+    """The first of them, as far as a throughput measurement goes; one at least."""
+    fitting = sum(total <= CHARACTERS_TOGETHER for total in accumulate(map(_characters, texts)))
+    return list(texts[: max(1, min(fitting, TEXTS_TOGETHER))])
+
+
+def _characters(text: Text) -> int:
+    return len(text) if isinstance(text, str) else sum(map(len, text))
 
 
 def race(

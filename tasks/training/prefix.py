@@ -24,6 +24,8 @@ from tasks.stage.errors import BadInput
 
 KEY = "nightshift_prefix"
 """Where a configuration says how many tokens it has, and what transformers calls the attention."""
+SMALL = 0.02
+"""Deviation of what a prefix starts as; at zero all its tokens would stay alike."""
 
 Tensor = torch.Tensor
 
@@ -48,12 +50,12 @@ class Prefix(nn.Module):
 def with_prefix(model: nn.Module, tokens: int) -> nn.Module:
     """The model, in place, with a prefix of so many tokens in every layer, which alone is trained.
 
-    It starts as the keys and values of random tokens of the vocabulary, drawn from torch's own
-    generator: as its authors found, activations of real words beat noise where examples are few.
+    It starts near zero, saying nearly nothing (after LLaMA-Adapter, Zhang et al. 2023): keys and
+    values of random words, as its authors take them, may say what is hard to unlearn.
     Raises BadInput for a family whose attention doesn't go through transformers' interface.
     """
     config: Any = model.config
-    seen = _seen(model, torch.randint(config.vocab_size, (1, tokens)))
+    seen = _seen(model, torch.zeros(1, tokens, dtype=torch.long))
     if not seen:
         raise BadInput(
             "params.yaml: finetune.adapter.method: got 'prefix'; takes lora, adalora or ia3: "
@@ -85,13 +87,13 @@ def read_prefix(model: nn.Module, folder: Path) -> nn.Module:
 
 
 def _seen(model: Any, text: Tensor) -> dict[nn.Module, tuple[Tensor, Tensor]]:
-    """The keys and values of a text [1, t], by the module that attends to them."""
+    """Small noise in the shape of the keys and values of a text [1, t], by what attends to them."""
     found: dict[nn.Module, tuple[Tensor, Tensor]] = {}
 
     def listen(
         module: nn.Module, query: Tensor, key: Tensor, value: Tensor, *rest: Any, **how: Any
     ) -> tuple[Tensor, Tensor]:
-        found[module] = key[0].detach().clone(), value[0].detach().clone()
+        found[module] = SMALL * torch.randn_like(key[0]), SMALL * torch.randn_like(value[0])
         return attention(module, query, key, value, *rest, **how)
 
     _attend(model, listen)

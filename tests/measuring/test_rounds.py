@@ -60,9 +60,11 @@ def test_of_long_texts_fewer_are_asked_at_once_but_never_none() -> None:
 
 
 def test_of_long_texts_fewer_are_asked_one_at_a_time() -> None:
-    third = "x" * (CHARACTERS_ALONE // 3)
-    (turn,) = schedule(["one"], [third] * 9, rounds=1, single=8, seed=1)
-    assert len(turn.single) == 3
+    lengths = (1, 2, 6)
+    texts = ["x" * (length * CHARACTERS_ALONE // 9) for length in lengths] * 3
+    turns = schedule(["one"], texts, rounds=5, single=8, seed=1)
+    assert [len(turn.single) for turn in turns] == [3] * 5
+    assert len(schedule(["one"], ["x" * CHARACTERS_ALONE * 2], 1, 8, seed=1)[0].single) == 1
 
 
 class Recorder:

@@ -89,13 +89,14 @@ def test_it_learns_while_the_weights_stay(
     base.load_state_dict(experienced, strict=False)
     model = adapted(base, HOW, steps=16)
     before = {k: v.clone() for k, v in model.state_dict().items()}
-    recipe = replace(RECIPE, epochs=2, learning_rate=1e-2)
+    recipe = replace(RECIPE, epochs=4)
     fit(model, cross_entropy, train, validation, recipe, PLAN)
     answers = predict(model, validation, PLAN)
     assert score(TASK, answers, validation)["figure"] > 0.9
     changed = {k for k, v in model.state_dict().items() if not torch.equal(v, before[k])}
     assert all("prefix" in name or "pooler" in name or "classifier" in name for name in changed)
     assert sum("prefix" in name for name in changed) == 8
+    assert all(prefix.keys.std(1).min() > 0 for prefix in prefixes(model))
 
     merged(model).save_pretrained(tmp_path / "model")  # type: ignore[operator]
     loaded = load_finetuned(tmp_path / "model", "eager")
