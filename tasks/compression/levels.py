@@ -26,6 +26,10 @@ COMEBACK = 4.0
 most was 3.6, of accuracy): one further off than that at half time is given up."""
 
 
+PROBE_TOKENS = 16_384
+"""About as many tokens the examples have that importance is measured on: fewer of long ones."""
+
+
 class Cut(Protocol):
     """How much a level removes: the section `prune:` has it."""
 
@@ -101,7 +105,7 @@ def smaller(
 ) -> tuple[nn.Module, Level] | None:
     """The next smaller model, not yet recovered, or None when there is nothing left to remove."""
     number = int(above.name.removeprefix("level")) + 1 if above.name != "finetuned" else 1
-    plan, probe = material.plan, material.validation.sample(how.probe)
+    plan, probe = material.plan, probe_of(material.validation, how.probe)
     measured: list[Damage] = []
     if how.keep is not None:
         if number > len(how.keep):
@@ -115,7 +119,7 @@ def smaller(
     if not removed and neurons == above.neurons:
         return None
     kept = [i for i in range(len(above.kept_layers)) if i not in removed]
-    texts = material.train.sample(how.probe)
+    texts = probe_of(material.train, how.probe)
     best = neurons_to_keep(model, family, neurons, texts, plan, how.batch)
     student = cut(model, family, kept, [best[i] for i in kept])
     level = Level(
@@ -162,6 +166,12 @@ def without_dropout(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
+
+
+def probe_of(texts: Encoded, count: int) -> Encoded:
+    """So many of the texts, drawn by lot, or as many as have PROBE_TOKENS tokens in the mean."""
+    fitting = PROBE_TOKENS * len(texts) // max(1, len(texts.ids))
+    return texts.sample(max(1, min(count, fitting)))
 
 
 def _given(keep: Sequence[int], above: Level) -> list[int]:

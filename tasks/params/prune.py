@@ -25,14 +25,16 @@ class Prune(Section):
     )
     augment: int = Field(1, ge=0, description="altered copies of each text to be taught on")
     max_tokens: int = Field(
-        500_000, ge=0, description="of texts and copies together; copies beyond it are left out"
+        460_000, ge=0, description="of texts and copies together; copies beyond it are left out"
     )
     epochs: int = Field(1, ge=1, description="passes of recovery a level, copies included")
     batch: int = Field(32, ge=1, description="examples a step")
     learning_rate: Number = Field(3e-4, gt=0, le=1)
     temperature: Number = Field(2.0, gt=0, description="softens the teacher's logits")
     hidden_weight: Number = Field(1.0, ge=0, description="weight of the hidden states' distance")
-    probe: int = Field(256, ge=1, description="examples that importance is measured on")
+    probe: int = Field(
+        256, ge=1, description="examples that importance is measured on; fewer long ones"
+    )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     device: Literal["auto", "cpu", "cuda", "mps", "xpu"] = "auto"
     threads: int | None = Field(None, ge=1, description="null: all cores")

@@ -7,8 +7,9 @@ import pytest
 
 from tasks.compression.families import family_of
 from tasks.compression.importance import layers_to_remove, neurons_to_keep
+from tasks.compression.levels import PROBE_TOKENS, probe_of
 from tasks.task.classification import Classification
-from tasks.training.batches import Encoded
+from tasks.training.batches import Encoded, join
 from tasks.training.plan import Plan
 from tasks.training.scoring import divergence
 from tests.made import model_of
@@ -68,6 +69,17 @@ def test_neurons_without_effect_are_worth_nothing(probe: Encoded) -> None:
         family.feed_forward(layer)[1].weight.data[:, :6] = 0.0
     kept = neurons_to_keep(model, family, 18, probe, PLAN, batch=16)
     assert [rows.tolist() for rows in kept] == [list(range(6, 24))] * 4
+
+
+def test_fewer_long_texts_are_measured_on_but_never_none(probe: Encoded) -> None:
+    assert len(probe_of(probe, 7)) == 7
+    assert len(probe_of(probe, 99)) == len(probe)
+    often = PROBE_TOKENS // len(probe.ids) * 2
+    many = join([probe] * often)
+    assert len(many) // 3 < len(probe_of(many, len(many))) < 2 * len(many) // 3
+    offsets = np.array([0, 2 * PROBE_TOKENS])
+    long = Encoded(np.full(2 * PROBE_TOKENS, 7, np.int32), None, offsets, probe.labels[:1], 0)
+    assert len(probe_of(long, 5)) == 1
 
 
 def test_divergence_is_zero_for_equal_and_known_for_simple_logits(probe: Encoded) -> None:
