@@ -45,7 +45,7 @@ def test_a_file_holds_a_line_a_parameter_and_sections_as_choices(workspace: Path
     [
         ("finetune.learning_rat=1e-5..1e-4", "finetune.learning_rat: unknown key; known are model"),
         ("finetune.dropout=0.0..1.5", "finetune.dropout: got 1.5; takes less than 1"),
-        ("finetune.adapter=lora,prefix", "finetune.adapter.method: got 'prefix'; takes lora, "),
+        ("finetune.adapter=lora,prompt", "finetune.adapter.method: got 'prompt'; takes 'lora', "),
         ("finetune.epochs=1..2.5", "finetune.epochs: got 1..2.5; takes whole numbers"),
         ("finetune.ema=0.9..0.9", "finetune.ema: got 0.9..0.9; takes LOW < HIGH"),
         ("finetune.warmup=0..0.2:log", "finetune.warmup: got 0..0.2; takes 0 < LOW < HIGH"),
