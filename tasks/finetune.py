@@ -29,6 +29,7 @@ from tasks.training.adversarial import Adversary
 from tasks.training.batches import Encoded, encode
 from tasks.training.checkpoints import Checkpoint, checkpoint_key, forget
 from tasks.training.classifier import load_pretrained, load_tokenizer, model_type_of
+from tasks.training.first_token import reading_first
 from tasks.training.guessing import texts_of
 from tasks.training.history import History, write_curves
 from tasks.training.hosts import owns_outputs
@@ -37,13 +38,14 @@ from tasks.training.loop import fit, steps_of
 from tasks.training.memory import plan_training, shape_of
 from tasks.training.methods import Methods
 from tasks.training.objective import TaskLoss, shaping_of
-from tasks.training.parts import freeze
+from tasks.training.parts import freeze, trained_share
 from tasks.training.plan import Plan
 from tasks.training.pooling import check_pooling, pooled
 from tasks.training.ranks import agree, launch, rank
 from tasks.training.rewriting import rewritten
 from tasks.training.sampling import draws
 from tasks.training.steps import Objective
+from tasks.training.vocabulary import Vocabulary
 
 MODEL = Path("models/finetuned")
 UNLABELLED = Path("data/unlabelled.parquet")
@@ -95,6 +97,10 @@ def train(
     encoder, adaptation = adapted_encoder(plan, params, base, tokenizer, checkpoint)
     fresh = partial(build, params, base, tokenizer, task, plan, len(lessons), encoder)
     model = fresh()
+    share = trained_share(model)
+    vocabulary = Vocabulary(model, [lessons, validation])
+    lessons, validation = (vocabulary.renumbered(each) for each in (lessons, validation))
+    vocabulary.narrow(model)
     objective, methods = how(params, model, task, truth)
     tracked = None
     if rank() == 0 and draft is not None:
@@ -114,14 +120,15 @@ def train(
         watchers=[tracked] if tracked else [],
         draws=drawn,
     )
-    history.adaptation = adaptation
+    history.adaptation, history.trained_share = adaptation, share
     weights = whole_weights(model) if plan.sharded else None
     if draft is not None and rank() == 0:
         if weights is not None:
-            model = fresh()
+            model = vocabulary.narrow(fresh())
             model.load_state_dict(weights)
-        plain: Any = merged(model) if params.adapter else model
-        plain.cpu().save_pretrained(draft)
+        with vocabulary.whole(model):
+            plain: Any = merged(model) if params.adapter else model
+            plain.cpu().save_pretrained(draft)
         tokenizer.save_pretrained(draft)
     return history
 
@@ -178,7 +185,7 @@ def build(
     )
     if encoder is not None:
         take_over(model, encoder)
-    model = pooled(model, params.pooling)
+    model = reading_first(pooled(model, params.pooling))
     if task.per_token:
         config: Any = model.config
         config.nightshift_stride = params.window_stride  # export cuts texts alike

@@ -37,6 +37,7 @@ from tasks.training.classifier import (
 from tasks.training.history import History, write_curves
 from tasks.training.plan import Plan, make_plan
 from tasks.training.ranks import launch
+from tasks.training.vocabulary import Vocabulary
 
 FINETUNED = Path("models/finetuned")
 MODELS = Path("models/pruned")
@@ -65,18 +66,23 @@ def _prune(plan: Plan, params: Prune, tokenizer: Any) -> dict[str, Any]:
         train, tokenizer.all_special_ids, params.augment, params.max_tokens, params.seed
     )
     print(f"prune: the fine-tuned model answers {len(train):,} texts, to teach by", flush=True)
+    vocabulary = Vocabulary(teacher, [train, validation])
+    vocabulary.narrow(teacher)
+    train, validation = (vocabulary.renumbered(each) for each in (train, validation))
     lessons = ask(teacher, train, plan)
     objective = Distillation(lessons, task, params.temperature, params.hidden_weight)
     material = Material(train, validation, plan)
     reference = material.figure_of(teacher)
-    levels, histories = _family(teacher, family, params, material, reference, objective, tokenizer)
+    levels, histories = _family(
+        teacher, family, params, material, reference, objective, tokenizer, vocabulary
+    )
     write_curves(CURVES, *histories, names=tuple(level.name for level in levels))
     return _report(levels, reference, task, plan)
 
 
 def _family(
     teacher: nn.Module, family: Family, params: Prune, material: Material, reference: float,
-    objective: Distillation, tokenizer: Any,
+    objective: Distillation, tokenizer: Any, vocabulary: Vocabulary,
 ) -> tuple[list[Level], list[History]]:  # fmt: skip
     """Makes, recovers and saves levels until one loses too much; it comes last, and isn't kept."""
     folder = FOLDER / f"prune-{_key(params, material.plan)}"
@@ -87,7 +93,7 @@ def _family(
     while len(levels) < params.max_levels and level.kept:
         done = folder / f"level{len(levels) + 1}"
         if done.is_dir():
-            model, level, history = _read(done, material.plan)
+            model, level, history = _read(done, material.plan, vocabulary)
         else:
             step = smaller(model, family, level, material, params)
             if step is None:
@@ -98,7 +104,8 @@ def _family(
                 model, level, reference, material, recovery, objective, checkpoint, params.max_drop
             )
             level.kept = level.drop <= params.max_drop
-            _write(done, model, tokenizer, level, history)
+            with vocabulary.whole(model):
+                _write(done, model, tokenizer, level, history)
         _tell(level, task_of_model(teacher), params)
         levels.append(level)
         histories.append(history)
@@ -139,9 +146,9 @@ def _write(folder: Path, model: Any, tokenizer: Any, level: Level, history: Hist
         (draft / "level.json").write_text(json.dumps(found), encoding="utf-8")
 
 
-def _read(folder: Path, plan: Plan) -> tuple[nn.Module, Level, History]:
+def _read(folder: Path, plan: Plan, vocabulary: Vocabulary) -> tuple[nn.Module, Level, History]:
     found = read_json(folder / "level.json")
-    model = load_finetuned(folder, plan.attention).to(plan.device)
+    model = vocabulary.narrow(load_finetuned(folder, plan.attention).to(plan.device))
     return model, Level(**found["level"]), History(**found["history"])
 
 

@@ -126,6 +126,8 @@ def profile(texts: int = 960, threads: int = 2) -> None:
     model, tokenizer, data, plan = _prepared(OURS, 17, threads)
     data["train"] = data["train"].sample(texts)
     _ours(model, data, OURS, 17, 1, plan, tokenizer)
+    model, _, fresh, _ = _prepared(OURS, 17, threads)
+    data["train"] = fresh["train"].sample(texts)
     with watching(activities=[ProfilerActivity.CPU]) as watched:
         _ours(model, data, OURS, 17, 1, plan, tokenizer)
     took = {event.key: event.self_cpu_time_total for event in watched.key_averages()}
@@ -148,6 +150,7 @@ def _prepared(name: str, seed: int, threads: int) -> tuple[Any, Any, dict[str, A
     from tasks.task import task_of
     from tasks.training.batches import encode
     from tasks.training.classifier import load_pretrained, load_tokenizer
+    from tasks.training.first_token import reading_first
     from tasks.training.plan import make_plan
 
     torch.set_num_threads(threads)
@@ -163,6 +166,8 @@ def _prepared(name: str, seed: int, threads: int) -> tuple[Any, Any, dict[str, A
     torch.manual_seed(seed)
     attention = plan.attention if name == OURS else "sdpa"
     model: Any = load_pretrained(base, tokenizer, task, attention, MOST_TOKENS, None)
+    if name == OURS:
+        model = reading_first(model)
     return model, tokenizer, data, plan
 
 
@@ -181,13 +186,17 @@ def _ours(
     from tasks.task import task_of
     from tasks.training import loop
     from tasks.training.objective import TaskLoss
+    from tasks.training.vocabulary import Vocabulary
 
     params = Finetune(epochs=epochs, seed=seed, learning_rate=RATE, warmup=WARMUP,
                       weight_decay=DECAY, patience=epochs)  # fmt: skip
     task = task_of(model.config.nightshift)
-    few = data["validation"].sample(1)
     started = time.perf_counter()
-    loop.fit(model, TaskLoss(task), data["train"], few, params, plan)
+    vocabulary = Vocabulary(model, [*data.values()])
+    vocabulary.narrow(model)
+    for split in data:
+        data[split] = vocabulary.renumbered(data[split])
+    loop.fit(model, TaskLoss(task), data["train"], data["validation"].sample(1), params, plan)
     return time.perf_counter() - started
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from tasks.compression.families import Family
+from tasks.training.first_token import reading_first
 
 Neurons = npt.NDArray[np.int64]
 
@@ -32,7 +33,7 @@ def cut(
     _replace(smaller, family.layers, nn.ModuleList(kept[number] for number in layers))
     setattr(smaller.config, family.depth, len(layers))
     setattr(smaller.config, family.width, len(neurons[0]))
-    return smaller
+    return reading_first(smaller)
 
 
 @contextmanager

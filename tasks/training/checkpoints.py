@@ -16,11 +16,14 @@ from tasks.stage.outputs import STATE, remove, whole
 
 FOLDER = STATE / "checkpoints"
 _RUN = "run.pt"
+_FORM = 2
+"""Goes up when the state of a run takes another form, which older ones can't be read as."""
 
 
 def checkpoint_key(**inputs: Any) -> str:
     """A name for a run that is the same exactly when its command, inputs and parameters are."""
-    text = json.dumps({"torch": torch.__version__, **inputs}, sort_keys=True, default=str)
+    everything = {"torch": torch.__version__, "form": _FORM, **inputs}
+    text = json.dumps(everything, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

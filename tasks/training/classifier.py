@@ -22,6 +22,8 @@ from transformers.utils import logging
 from tasks.stage.errors import BadInput
 from tasks.task import Task, task_of
 from tasks.task.classification import Classification
+from tasks.training.attention import ATTENTION, quick
+from tasks.training.first_token import reading_first
 from tasks.training.pooling import KEY as POOLING
 from tasks.training.pooling import pooled, pooling_of
 from tasks.training.prefix import KEY as PREFIX
@@ -30,6 +32,8 @@ from tasks.training.prefix import read_prefix
 logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
+PLAIN = {ATTENTION: "eager"}
+"""What a model is loaded with before `quick` sets its attention."""
 DECODERS = (GenericForSequenceClassification, GenericForTokenClassification)
 """How transformers puts a head on a model that reads from left to right."""
 
@@ -70,7 +74,8 @@ def load_pretrained(
         model: Any = _kind_for(task).from_pretrained(
             folder, num_labels=len(names), id2label=names, dtype=torch.float32,
             label2id={name: i for i, name in names.items()},
-            attn_implementation=attention, ignore_mismatched_sizes=True, **rates,
+            attn_implementation=PLAIN.get(attention, attention), ignore_mismatched_sizes=True,
+            **rates,
         )  # fmt: skip
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise BadInput(f"{folder}: its model can't be loaded: {_first_line(error)}") from None
@@ -86,16 +91,17 @@ def load_pretrained(
     elif config.pad_token_id is None:
         config.pad_token_id = tokenizer.pad_token_id
     found: nn.Module = model
-    return found
+    return quick(found) if attention == ATTENTION else found
 
 
 def load_finetuned(folder: Path, attention: str) -> nn.Module:
     """A model that `finetune` or `prune` saved: a plain `save_pretrained` folder."""
     task = task_of_config(AutoConfig.from_pretrained(folder))
     model: nn.Module = _kind_for(task).from_pretrained(
-        folder, dtype=torch.float32, attn_implementation=attention
+        folder, dtype=torch.float32, attn_implementation=PLAIN.get(attention, attention)
     )
-    return read_prefix(pooled(model, pooling_of(model.config)), folder)
+    model = reading_first(read_prefix(pooled(model, pooling_of(model.config)), folder))
+    return quick(model) if attention == ATTENTION else model
 
 
 def model_type_of(folder: Path) -> str:

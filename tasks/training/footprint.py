@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tasks.training.attention import ATTENTION
+
 WEIGHT_BYTES = 4
 GRADIENT_BYTES = 4
 OPTIMISER_BYTES = 8
@@ -74,12 +76,14 @@ def activation_bytes(shape: Shape, batch: int, tokens: int, precision: str, atte
     sixteen tensors of 2 bytes and two dropout masks of 1, and for each head's s × s attention two
     tensors and a mask (Korthikanti et al. 2022, "Reducing Activation Recomputation in Large
     Transformer Models", equation 1). In fp32 the tensors take twice that, the masks don't. The
-    fused kernels behind `sdpa` never keep the s × s tensors.
+    fused kernels behind `sdpa` never keep the s × s tensors. The quick dropout keeps its masks as
+    numbers of the tensors' own type.
     """
     number = value_bytes(precision)
+    mask = number if attention == ATTENTION else 1
     places = tokens * batch * shape.hidden
-    squares = shape.heads * tokens * tokens * batch if attention == "eager" else 0
-    return shape.layers * (places * (16 * number + 2) + squares * (2 * number + 1))
+    squares = 0 if attention == "sdpa" else shape.heads * tokens * tokens * batch
+    return shape.layers * (places * (16 * number + 2 * mask) + squares * (2 * number + mask))
 
 
 def _first(config: Mapping[str, Any], names: tuple[str, ...]) -> int:

@@ -17,8 +17,9 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_N
 from tasks.data.dataset import Text
 from tasks.stage.errors import BadInput
 from tasks.task.answers import IGNORED
+from tasks.training.attention import ATTENTION, quick
 from tasks.training.batches import TEXTS_AT_ONCE, Batch, Encoded, Rows
-from tasks.training.classifier import check_fits, model_type_of
+from tasks.training.classifier import PLAIN, check_fits, model_type_of
 
 MASKED, REPLACED = 0.8, 0.1
 """Of the tokens to be guessed so many are masked, so many are another one; the others stay."""
@@ -126,13 +127,13 @@ def load_guesser(
     torch.manual_seed(seed)
     try:
         model: nn.Module = AutoModelForMaskedLM.from_pretrained(
-            folder, dtype=torch.float32, attn_implementation=attention
+            folder, dtype=torch.float32, attn_implementation=PLAIN.get(attention, attention)
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         line = str(error).strip().partition("\n")[0]
         raise BadInput(f"{folder}: its model can't be loaded: {line}") from None
     check_fits(folder, model, tokenizer, max_length)
-    return model
+    return quick(model) if attention == ATTENTION else model
 
 
 class Guess:

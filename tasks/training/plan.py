@@ -10,12 +10,13 @@ import torch
 
 from tasks.stage.cores import cores
 from tasks.stage.errors import BadInput
+from tasks.training.attention import ATTENTION
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 """The type of the matrix products; in the other precisions everything stays fp32."""
-EAGER_UP_TO = 256
-"""Tokens up to which the plain attention trains faster on a CPU than the fused kernel, whose
-backward pass is the slow part (27 tokens: 135 against 205 ms for six layers)."""
+PLAIN_UP_TO = 256
+"""Tokens up to which plain attention trains faster on a CPU than the fused kernel, whose backward
+pass is the slow part (27 tokens: 135 against 205 ms for six layers)."""
 TF32_SINCE = (8, 0)
 """The compute capability (Ampere) from which NVIDIA's tensor cores take TF32."""
 
@@ -39,6 +40,7 @@ class Plan:
     backend: str
     precision: str
     attention: str
+    """By transformers' own name, or ATTENTION: the plain one with a quick dropout."""
     processes: int
     """Ranks on this machine; `hosts` machines have as many each."""
     threads: int
@@ -96,12 +98,12 @@ def make_plan(
             f"{accelerators} {device} device(s), a process takes one"
         )
     threads = wishes.threads or max(1, cores() // processes)
-    eager = device == "cpu" and max_length <= EAGER_UP_TO
+    plain = device == "cpu" and max_length <= PLAIN_UP_TO
     return Plan(
         device=device,
         backend={"cuda": "nccl", "xpu": "xccl"}.get(device, "gloo"),
         precision=precision,
-        attention="eager" if eager else "sdpa",
+        attention=ATTENTION if plain else "sdpa",
         processes=processes,
         threads=threads,
         why=(why_device, why_precision, f"{cores()} cores for {processes} process(es)"),

@@ -10,20 +10,18 @@ saved, cut and exported with the rest of the model; and the text keeps its own p
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import safe_open
 from torch import nn
-from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.masking_utils import eager_mask
 
 from tasks.stage.errors import BadInput
+from tasks.training.attention import attend, attention
 
 KEY = "nightshift_prefix"
-"""Where a configuration says how many tokens it has, and what transformers calls the attention."""
+"""Where a configuration says how many tokens it has."""
 SMALL = 0.02
 """Deviation of what a prefix starts as; at zero all its tokens would stay alike."""
 
@@ -82,7 +80,7 @@ def read_prefix(model: nn.Module, folder: Path) -> nn.Module:
             place = name.removesuffix(".prefix.keys")
             prefix = Prefix(found[name], found[f"{place}.prefix.values"])
             model.get_submodule(place).prefix = prefix
-    _attend(model, attention)
+    attend(model)
     return model
 
 
@@ -96,48 +94,10 @@ def _seen(model: Any, text: Tensor) -> dict[nn.Module, tuple[Tensor, Tensor]]:
         found[module] = SMALL * torch.randn_like(key[0]), SMALL * torch.randn_like(value[0])
         return attention(module, query, key, value, *rest, **how)
 
-    _attend(model, listen)
+    attend(model, listen)
     training = model.training
     with torch.no_grad():
         model.eval()(input_ids=text)
     model.train(training)
-    _attend(model, attention)
+    attend(model)
     return found
-
-
-def _attend(model: Any, how: Callable[..., tuple[Tensor, Tensor]]) -> None:
-    """Have the model's layers attend by this function."""
-    AttentionInterface.register(KEY, how)
-    AttentionMaskInterface.register(KEY, eager_mask)
-    model.set_attn_implementation(KEY)
-
-
-def attention(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    scaling: float | None = None,
-    dropout: float = 0.0,
-    **_: Any,
-) -> tuple[Tensor, Tensor]:
-    """Plain attention as transformers calls it, over the module's prefix and the text.
-
-    `query`, `key`, `value` [b, heads, t, d], a mask that is added to the scores ->
-    [b, t, heads, d] and the weights [b, heads, t, tokens + t].
-    """
-    prefix = getattr(module, "prefix", None)
-    if isinstance(prefix, Prefix):
-        key, value = prefix.before(key, value)
-    groups = query.shape[1] // key.shape[1]
-    if groups > 1:
-        key, value = (each.repeat_interleave(groups, dim=1) for each in (key, value))
-    scores = torch.matmul(query, key.transpose(2, 3))
-    scores = scores * (query.shape[-1] ** -0.5 if scaling is None else scaling)
-    if attention_mask is not None:
-        unseen = key.shape[2] - attention_mask.shape[-1]
-        scores = scores + nn.functional.pad(attention_mask, (unseen, 0))
-    weights = scores.softmax(-1).to(value.dtype)
-    weights = nn.functional.dropout(weights, dropout, module.training)
-    return torch.matmul(weights, value).transpose(1, 2).contiguous(), weights

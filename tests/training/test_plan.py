@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tasks.stage.errors import BadInput
+from tasks.training.attention import ATTENTION
 from tasks.training.plan import make_plan
 
 
@@ -113,5 +114,5 @@ def test_a_process_takes_a_device(cpu: pytest.MonkeyPatch) -> None:
 
 
 def test_attention_is_plain_for_short_texts_on_a_cpu(cpu: pytest.MonkeyPatch) -> None:
-    assert make_plan(Asked(), 256).attention == "eager"
+    assert make_plan(Asked(), 256).attention == ATTENTION
     assert make_plan(Asked(), 257).attention == "sdpa"
