@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from tasks.compression.levels import without_dropout
 from tasks.training.attention import ATTENTION, Dropout, dropped
 from tasks.training.classifier import load_finetuned
 
@@ -52,6 +53,9 @@ def test_a_model_answers_as_with_plain_attention_and_keeps_its_weights_names(
     assert quick.config._attn_implementation == ATTENTION
     assert list(plain.state_dict()) == list(quick.state_dict())
     assert not any(type(module) is nn.Dropout for module in quick.modules())
+    assert [m.p for m in quick.modules() if isinstance(m, nn.Dropout)] == [
+        m.p for m in plain.modules() if isinstance(m, nn.Dropout)
+    ]
     ids = torch.randint(5, 50, (4, 9))
     mask = torch.ones_like(ids)
     mask[1, 5:] = 0  # padding that attention must not see
@@ -59,3 +63,5 @@ def test_a_model_answers_as_with_plain_attention_and_keeps_its_weights_names(
     torch.testing.assert_close(quick(**inputs).logits, plain(**inputs).logits)
     quick.train()
     assert not torch.equal(quick(**inputs).logits, quick(**inputs).logits)
+    without_dropout(quick)
+    torch.testing.assert_close(quick(**inputs).logits, plain(**inputs).logits)
