@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from tasks.compression.vocabulary import Trimmed, trimmed
 from tasks.data.dataset import Text, read_examples, read_mask
 from tasks.inference.agreement import Agreement, compare
 from tasks.inference.exits import as_graph
@@ -63,12 +64,13 @@ def export(params: Export) -> dict[str, Any]:
     work = STATE / "export"
     remove(work)
     work.mkdir(parents=True)
+    small = _vocabulary(params, texts)
     found: list[dict[str, Any]] = []
     fusions: dict[str, dict[str, float]] = {}
     with whole(VARIANTS) as draft:
         for level, source in models.items():
             print(f"export: {level}: to ONNX, opset {params.opset}", flush=True)
-            model = _Model(level, source, work, params, texts)
+            model = _Model(level, source, work, params, texts, small)
             reference = model.answer()
             for precision in params.variants:
                 if precision not in fusions:
@@ -81,20 +83,46 @@ def export(params: Export) -> dict[str, Any]:
                               **asdict(agreement)})  # fmt: skip
                 _judge(folder.name, precision, agreement, params, found)
     remove(work)
-    return _report(found, fusions)
+    return _report(found, fusions, small.on(texts) if small else None)
+
+
+def _vocabulary(params: Export, held_out: list[Text]) -> Trimmed | None:
+    """The tokenizer of fewer tokens, if one is wished for, looked at on texts held out.
+
+    Raises BadInput where they have more unknown tokens than before.
+    """
+    if params.vocabulary == "whole":
+        return None
+    small = trimmed(load_tokenizer(FINETUNED), read_examples("train").texts)
+    found = small.on(held_out)
+    print(
+        f"export: {found['tokens']:,} of {found['of']:,} tokens; {100 * found['read_alike']:.1f} % "
+        f"of {len(held_out)} texts held out are read as before",
+        flush=True,
+    )
+    if found["unknown"] > found["unknown_before"]:
+        raise BadInput(
+            "params.yaml: export.vocabulary: got 'used'; takes whole: without the tokens that the "
+            f"training texts don't use {found['unknown']} pieces of {len(held_out)} texts are "
+            f"unknown, where {found['unknown_before']} were"
+        )
+    return small
 
 
 class _Model:
     """One trained model on its way to its variants."""
 
     def __init__(
-        self, level: str, source: Path, work: Path, params: Export, texts: list[Text]
-    ) -> None:
+        self, level: str, source: Path, work: Path, params: Export, texts: list[Text],
+        small: Trimmed | None = None,
+    ) -> None:  # fmt: skip
         self.level, self.work, self.params, self.texts = level, work, params, texts
         self.tokenizer = load_tokenizer(source)
         self.model: Any = load_finetuned(source, "eager")
         self.task = task_of_model(self.model)
         self.stride = stride_of_model(self.model)
+        if small is not None:
+            self.tokenizer, self.model = small.tokenizer, small.cut(self.model)
         self.names = input_names(self.tokenizer, self.model)
         self.plain = work / f"{level}.onnx"
         export_onnx(self.model, self.names, self.plain, params.opset, self.task.exits)
@@ -187,7 +215,10 @@ def _judge(
         raise BadInput(f"{variant} must not ship: {reason}", {"variants": found})
 
 
-def _report(found: list[dict[str, Any]], fusions: dict[str, dict[str, float]]) -> dict[str, Any]:
+def _report(
+    found: list[dict[str, Any]], fusions: dict[str, dict[str, float]],
+    vocabulary: dict[str, Any] | None,
+) -> dict[str, Any]:  # fmt: skip
     return {
         "metrics": {
             "variants": len(found),
@@ -195,6 +226,7 @@ def _report(found: list[dict[str, Any]], fusions: dict[str, dict[str, float]]) -
             "worst_difference": max(variant["largest_difference"] for variant in found),
         },
         "variants": found,
+        "vocabulary": vocabulary,
         "fusions": [
             {"precision": precision, "fusion": fusion, "milliseconds": ms, "chosen": fusion == best}
             for precision, times in fusions.items()

@@ -20,6 +20,9 @@ class Export(Section):
     fusion: Fusion | None = Field(
         None, description="graph fusions to make; null: the fastest of all, by measuring"
     )
+    vocabulary: Literal["whole", "used"] = Field(
+        "whole", description="used: the tokens of the training texts and single characters alone"
+    )
     variants: list[Literal["fp32", "int8"]] = Field(["fp32", "int8"], min_length=1)
     threads: int | None = Field(None, ge=1, description="null: all cores")
     max_difference: Number = Field(
