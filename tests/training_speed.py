@@ -98,9 +98,9 @@ def one(name: str, seed: int = 17, epochs: int = 3, threads: int = 2) -> None:
 
 PARTS = {
     "matrix products": ("aten::mm", "aten::addmm", "aten::bmm"),
-    "dropout": ("aten::bernoulli_", "aten::native_dropout", "aten::native_dropout_backward"),
+    "dropout": ("aten::random_", "aten::ge", "_Dropped", "_DroppedBackward"),
     "bf16 to fp32 and back": ("aten::copy_",),
-    "embedding's gradient": ("aten::embedding_dense_backward",),
+    "zeroing of memory": ("aten::fill_",),
     "optimiser and clipping": (
         "aten::_fused_adamw_", "aten::linalg_vector_norm", "aten::_foreach_norm",
         "aten::_foreach_mul_",
