@@ -64,7 +64,7 @@ def export(params: Export) -> dict[str, Any]:
     work = STATE / "export"
     remove(work)
     work.mkdir(parents=True)
-    small = _vocabulary(params, texts)
+    small, vocabulary = _vocabulary(params, texts)
     found: list[dict[str, Any]] = []
     fusions: dict[str, dict[str, float]] = {}
     with whole(VARIANTS) as draft:
@@ -83,16 +83,18 @@ def export(params: Export) -> dict[str, Any]:
                               **asdict(agreement)})  # fmt: skip
                 _judge(folder.name, precision, agreement, params, found)
     remove(work)
-    return _report(found, fusions, small.on(texts) if small else None)
+    return _report(found, fusions, vocabulary)
 
 
-def _vocabulary(params: Export, held_out: list[Text]) -> Trimmed | None:
-    """The tokenizer of fewer tokens, if one is wished for, looked at on texts held out.
+def _vocabulary(
+    params: Export, held_out: list[Text]
+) -> tuple[Trimmed | None, dict[str, Any] | None]:
+    """The tokenizer of fewer tokens, if one is wished for, and what it comes to on texts held out.
 
     Raises BadInput where they have more unknown tokens than before.
     """
     if params.vocabulary == "whole":
-        return None
+        return None, None
     small = trimmed(load_tokenizer(FINETUNED), read_examples("train").texts)
     found = small.on(held_out)
     print(
@@ -106,7 +108,7 @@ def _vocabulary(params: Export, held_out: list[Text]) -> Trimmed | None:
             f"training texts don't use {found['unknown']} pieces of {len(held_out)} texts are "
             f"unknown, where {found['unknown_before']} were"
         )
-    return small
+    return small, found
 
 
 class _Model:
