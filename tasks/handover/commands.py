@@ -40,15 +40,24 @@ def stage(
     name: Annotated[str, typer.Argument(help="A stage of dvc.yaml.")],
     run: RunId,
     force: Annotated[bool, typer.Option(help="Run it even if nothing changed.")] = False,
+    host: Annotated[
+        int, typer.Option(min=0, help="1 and up: train beside host 0, where NAME.hosts says so.")
+    ] = 0,
     result: Result = None,
 ) -> None:
     """Bring one stage of a run up to date on this machine, which needs nothing but the store.
 
     Exit code 0: it came through; 75: it may by trying again; 1: it won't.
     """
+    from tasks.handover.gang import attend
     from tasks.handover.worker import work
 
     with step(result) as found:
+        if host:
+            attempts = attend(_run(run), name, host, say)
+            found.update(ran=attempts > 0)
+            print(f"{name}: it came through; host {host} took part {attempts} time(s)")
+            return
         record = work(_run(run), name, say, force)
         found.update(ran=record.ran, attempt=record.attempt)
     done = "done" if found["ran"] else "nothing had changed"

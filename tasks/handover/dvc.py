@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +19,7 @@ from tasks.store.store import VARIABLE, Store
 
 CHILD = Path(__file__).with_name("dvc_child.py")
 SECONDS_BETWEEN_PROGRESS = 10.0
+SECONDS_TO_LOOK = 0.5
 TRANSFER_TRIES = 3
 SECONDS_BETWEEN_TRIES = 2.0
 Say = Callable[[str], None]
@@ -34,24 +37,39 @@ def environment(workspace: Path, store: str) -> dict[str, str]:
     return {**kept, **more, VARIABLE: store}
 
 
-def run_dvc(workspace: Path, store: str, say: Say, *arguments: str) -> int:
-    """Run `dvc ARGUMENTS` in `workspace`; every line goes to `say`. Returns the exit code.
+def run_dvc(
+    workspace: Path, store: str, say: Say, *arguments: str, more: Mapping[str, str] = {}
+) -> int:
+    """Run `dvc ARGUMENTS` in `workspace`; every line goes to `say`. Returns the exit code."""
+    return run_child([sys.executable, "-P", str(CHILD), *arguments], workspace, store, say, more)
 
-    Whatever ends this process or raises here ends the whole tree below it.
+
+def run_child(
+    command: Sequence[str],
+    workspace: Path,
+    store: str,
+    say: Say,
+    more: Mapping[str, str] = {},
+    over: threading.Event | None = None,
+) -> int:
+    """Run a command in `workspace`, `more` in its environment; returns the exit code.
+
+    Whatever ends this process or raises here ends the whole tree below it, and so does `over`.
     """
-    command = [sys.executable, "-P", str(CHILD), *arguments]
     child = subprocess.Popen(
         command,
         cwd=workspace,
-        env=environment(workspace, store),
+        env={**environment(workspace, store), **more},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    with Tree(child.pid):
+    with Tree(child.pid) as tree:
         assert child.stdout is not None
-        for line in _lines(child.stdout):
+        for line in _lines(child.stdout, over):
             say(line)
+        if over is not None and over.is_set():
+            tree.end()
         return child.wait()
 
 
@@ -74,10 +92,10 @@ def transfer(workspace: Path, store: Store, say: Say, verb: str, *targets: str) 
     raise Unavailable(f"dvc {verb} {' '.join(targets)}: {why}")
 
 
-def _lines(stream: IO[bytes]) -> Iterator[str]:
+def _lines(stream: IO[bytes], over: threading.Event | None) -> Iterator[str]:
     """Lines as they come; of a progress bar, which redraws itself, one every ten seconds."""
     waiting, shown = b"", 0.0
-    while chunk := os.read(stream.fileno(), 65536):
+    for chunk in _chunks(stream.fileno(), over):
         *ended, waiting = re.split(rb"(?<=[\r\n])", waiting + chunk)
         for part in ended:
             text = part.strip(b"\r\n").decode(errors="replace")
@@ -88,3 +106,14 @@ def _lines(stream: IO[bytes]) -> Iterator[str]:
             yield text
     if waiting:
         yield waiting.decode(errors="replace")
+
+
+def _chunks(stream: int, over: threading.Event | None) -> Iterator[bytes]:
+    """What comes, until the stream is closed or `over` is set."""
+    while over is None or not over.is_set():
+        readable, _, _ = select.select([stream], [], [], None if over is None else SECONDS_TO_LOOK)
+        if readable:
+            chunk = os.read(stream, 65536)
+            if not chunk:
+                return
+            yield chunk

@@ -20,6 +20,7 @@ class Stage:
 
     name: str
     description: str
+    command: str
     deps: tuple[str, ...]
     outs: tuple[str, ...]
 
@@ -71,7 +72,8 @@ def read_graph(folder: Path = Path(".")) -> Graph:
 
 def _stage(name: str, content: dict[str, Any]) -> Stage:
     outs = [*content.get("outs", []), *content.get("metrics", []), *content.get("plots", [])]
-    return Stage(name, content.get("desc", ""), _paths(content.get("deps", [])), _paths(outs))
+    deps = _paths(content.get("deps", []))
+    return Stage(name, content.get("desc", ""), content.get("cmd", ""), deps, _paths(outs))
 
 
 def _paths(entries: Iterable[Any]) -> tuple[str, ...]:

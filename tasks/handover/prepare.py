@@ -50,6 +50,7 @@ def prepare(store: Store, name: str, root: Path, changes: Sequence[str] = ()) ->
         "base": base.name if base and entries else None,
         "changes": {key: _plain(value) for key, value in changed.items()},
         "publish": {"name": params.publish.name, "promotion": params.publish.promotion},
+        "hosts": params.finetune.hosts,
         "data_date": _plain(params.snapshot.data_date),
         "prepared": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }

@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from tasks.handover.checkpoints import Checkpoints
 from tasks.handover.dvc import Say, run_dvc
 from tasks.handover.environment import check_environment
+from tasks.handover.gang import called_together
 from tasks.handover.run import Record, Run, set_latest
-from tasks.handover.workspace import Workspace, workspace
+from tasks.handover.workspace import Workspace, logged, workspace
 from tasks.stage.errors import BadInput, StageError, Unavailable, as_stage_error
 from tasks.stage.outputs import read_json
 
@@ -40,7 +39,7 @@ def work(run: Run, stage: str, say: Say, force: bool = False) -> Record:
     """
     started = time.monotonic()
     mine = run.claim(stage)
-    with workspace(run, stage, say) as place, _logged(place, mine) as loud:
+    with workspace(run, stage, say) as place, logged(place, f"{stage}-{mine.attempt}") as loud:
         try:
             done = _bring_up_to_date(replace(place, say=loud), stage, mine, force)
         except BaseException as error:
@@ -65,7 +64,8 @@ def _bring_up_to_date(place: Workspace, stage: str, mine: Record, force: bool) -
     with Checkpoints(run, stage, place.folder, place.say) as checkpoints:
         arguments = ["repro", "--single-item", "--allow-missing", stage]
         arguments += ["--force", "--no-run-cache"] if force else []
-        code = run_dvc(place.folder, run.store.url, place.say, *arguments)
+        with called_together(place, mine) as told:
+            code = run_dvc(place.folder, run.store.url, place.say, *arguments, more=told)
         if code:
             raise _why(place, stage, code)
     entry = place.entry(stage)
@@ -154,23 +154,3 @@ def _mark_if_whole(run: Run, place: Workspace) -> None:
     records = [run.record(stage) for stage in place.graph.stages]
     if run.facts().get("data_date") is None and all(r and r.status == "ok" for r in records):
         set_latest(run)
-
-
-@contextmanager
-def _logged(place: Workspace, mine: Record) -> Iterator[Say]:
-    """Everything said goes to the person and to a log in the run's folder."""
-    path = place.folder / f"{mine.stage}-{mine.attempt}.log"
-    with open(path, "w", encoding="utf-8") as file:
-        try:
-            yield lambda line: _say_both(line, file, place.say)
-        finally:
-            file.flush()
-            try:
-                place.run.store.upload(path, place.run.key(f"logs/{path.name}"))
-            except StageError as error:
-                place.say(f"the log could not be kept: {error}")
-
-
-def _say_both(line: str, file: IO[str], say: Say) -> None:
-    file.write(line + "\n")
-    say(line)

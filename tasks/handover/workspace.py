@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import yaml
 
@@ -98,6 +98,26 @@ def workspace(run: Run, name: str, say: Say) -> Iterator[Workspace]:
         (folder / STATE / "revision").write_text(facts["revision"], encoding="utf-8")
         write_config(folder, run.store, scratch=True)
         yield Workspace(folder, run, read_graph(folder), say)
+
+
+@contextmanager
+def logged(place: Workspace, name: str) -> Iterator[Say]:
+    """Everything said goes to the person and to a log in the run's folder."""
+    path = place.folder / f"{name}.log"
+    with open(path, "w", encoding="utf-8") as file:
+        try:
+            yield lambda line: _say_both(line, file, place.say)
+        finally:
+            file.flush()
+            try:
+                place.run.store.upload(path, place.run.key(f"logs/{path.name}"))
+            except StageError as error:
+                place.say(f"the log could not be kept: {error}")
+
+
+def _say_both(line: str, file: IO[str], say: Say) -> None:
+    file.write(line + "\n")
+    say(line)
 
 
 def write_config(folder: Path, store: Store, scratch: bool = False) -> None:
