@@ -147,9 +147,9 @@ def check_s3() -> Finding:
 
 def check_store() -> Finding:
     """Whether the store answers, can be written, and decides races between two writers."""
-    from tasks.store.store import open_store
+    from tasks.store.store import PROBE, open_store
 
-    key = f"registry/.probe-{uuid.uuid4().hex}"
+    key = f"{PROBE}{uuid.uuid4().hex}"
     advice = "set NIGHTSHIFT_STORE to a folder or s3://bucket/prefix that may be written"
     try:
         store = open_store(patience=0)

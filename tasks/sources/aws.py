@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import boto3
 import urllib3.exceptions
+from boto3.exceptions import S3UploadFailedError
 from botocore import exceptions
 from botocore.config import Config
 
@@ -55,6 +56,10 @@ def asked(where: str, needs: str, question: Callable[[], T]) -> T:
         return question()
     except exceptions.ClientError as error:
         raise _explained(where, needs, error) from None
+    except S3UploadFailedError as error:
+        if not isinstance(error.__context__, exceptions.ClientError):
+            raise
+        raise _explained(where, needs, error.__context__) from None
     except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError):
         raise BadInput(
             f"{where}: no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "

@@ -19,9 +19,12 @@ from botocore.exceptions import ClientError
 from tasks.sources.aws import asked, client, code_of
 from tasks.stage.errors import BadInput, Unavailable
 from tasks.stage.outputs import sha256
-from tasks.store.store import Found
+from tasks.store.store import PROBE, Found
 
-NEEDS = "s3:ListBucket on the bucket, s3:GetObject and s3:PutObject on its objects"
+NEEDS = (
+    "s3:ListBucket on the bucket, s3:GetObject and s3:PutObject on its objects: docs/bucket.md has "
+    "who may do what"
+)
 PARTS = TransferConfig(multipart_threshold=16 * 2**20, multipart_chunksize=16 * 2**20)
 PATIENCE_SECONDS = 120.0
 """How long a server that can't be reached is asked again, beyond the client's own tries."""
@@ -129,7 +132,7 @@ class BucketStore:
     @cached_property
     def atomic(self) -> bool:
         """Whether of several conditional writes at once exactly one gets through: tried out."""
-        key = f"registry/.probe-{uuid.uuid4().hex}"
+        key = f"{PROBE}{uuid.uuid4().hex}"
         self.read(key)  # waits for a server that is away
         try:
             with ThreadPoolExecutor(RACERS) as pool:

@@ -18,6 +18,8 @@ from tasks.stage.outputs import STATE
 
 VARIABLE = "NIGHTSHIFT_STORE"
 TRIES_TO_MOVE_ON = 200
+PROBE = "runs/.probe-"
+"""What keys begin with that a store is tried out under: where whoever writes records may write."""
 
 
 class Found(NamedTuple):

@@ -207,5 +207,7 @@ def test_errors_that_no_try_mends_are_said_at_once(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     with pytest.raises(BadInput, match="access denied"):
         open_store(f"s3://{bucket}/x").read("a")
+    with pytest.raises(BadInput, match="access denied"):
+        open_store(f"s3://{bucket}/x").upload(Path(__file__), "a")
     with pytest.raises(BadInput, match="takes a folder or s3://"):
         open_store("gs://bucket/x")
