@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Self
@@ -29,10 +30,19 @@ ABOVE = 10_000
 
 
 class Server:
-    """Runs while the block lasts; data stay in `folder`. `port` is the first of five in a row."""
+    """Runs while the block lasts; data stay in `folder`. `port` is the first of five in a row.
 
-    def __init__(self, folder: Path, keys: tuple[str, str], port: int | None = None) -> None:
-        self.folder, self.keys = folder, keys
+    `options` are further ones of `weed mini`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        keys: tuple[str, str],
+        port: int | None = None,
+        options: Sequence[str] = (),
+    ) -> None:
+        self.folder, self.keys, self._options = folder, keys, options
         self._first = port or free_ports()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -91,7 +101,7 @@ class Server:
         command = [_program(), "-logtostderr=true", "mini", f"-dir={self.folder}"]
         command += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false"]
         command += ["-admin.ui=false", "-webdav=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]
-        return [*command, *ports]
+        return [*command, *ports, *self._options]
 
 
 def free_ports() -> int:
