@@ -115,14 +115,17 @@ class BucketStore:
         raise Unavailable(f"{self.url}/{key}: what was read is not what was written (sha256)")
 
     def keys(self, prefix: str) -> list[str]:
-        def question() -> list[str]:
+        return sorted(self.tags(prefix))
+
+    def tags(self, prefix: str) -> dict[str, str]:
+        def question() -> dict[str, str]:
             pages = self._client.get_paginator("list_objects_v2")
-            return sorted(
-                found["Key"].removeprefix(self._prefix)
+            return {
+                found["Key"].removeprefix(self._prefix): found["ETag"]
                 for page in pages.paginate(Bucket=self.bucket, Prefix=self._prefix + prefix)
                 for found in page.get("Contents", [])
                 if not found["Key"].endswith("/")
-            )
+            }
 
         return self._patiently(prefix, question)
 

@@ -85,6 +85,12 @@ class FolderStore:
         )
         return sorted(key for key in found if key.startswith(prefix) and not key.startswith(_OWN))
 
+    def tags(self, prefix: str) -> dict[str, str]:
+        if not self.root.is_dir():
+            raise Unavailable(f"{self.url} is not there: is its disk mounted?")
+        found = ((key, self.read(key)) for key in self.keys(prefix))
+        return {key: record.tag for key, record in found if record}
+
     def delete(self, key: str) -> None:
         self._path(key).unlink(missing_ok=True)
 

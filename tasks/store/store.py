@@ -73,6 +73,13 @@ class Store(Protocol):
         """The keys of all objects that begin with `prefix`, sorted."""
         ...
 
+    def tags(self, prefix: str) -> dict[str, str]:
+        """As `keys`, each with the tag that `read` gives: who knows it need not read it again.
+
+        Raises Unavailable for a folder that is not there at all, which a disk may be.
+        """
+        ...
+
     def delete(self, key: str) -> None:
         """Remove an object; what is not there is fine."""
         ...

@@ -52,6 +52,22 @@ def test_keys_are_listed_below_a_prefix_and_nothing_else(store: Store) -> None:
     assert store.keys("runs/b/") == ["runs/b/2/3"]
 
 
+def test_a_listing_has_the_tags_that_reading_gives(store: Store) -> None:
+    store.write("runs/a.json", b"one")
+    before = store.tags("runs/")
+    found = store.read("runs/a.json")
+    assert found is not None
+    assert before == {"runs/a.json": found.tag}
+    store.write("runs/a.json", b"two")
+    assert store.tags("runs/")["runs/a.json"] != before["runs/a.json"]
+    assert store.tags("code/") == {}
+
+
+def test_a_folder_that_is_not_mounted_is_not_an_empty_one(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="is its disk mounted"):
+        open_store(str(tmp_path / "away")).tags("runs/")
+
+
 def test_a_file_goes_there_and_comes_back(store: Store, tmp_path: Path) -> None:
     content = os.urandom(40 * 2**20)  # several parts of a multipart upload
     (tmp_path / "there").write_bytes(content)
