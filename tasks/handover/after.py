@@ -12,6 +12,7 @@ from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
+from tasks.handover import journal
 from tasks.handover.dvc import Say
 from tasks.handover.run import Run
 from tasks.handover.workspace import Workspace, scratch_root, sweep, workspace
@@ -42,10 +43,12 @@ def gate(run: Run, say: Say) -> dict[str, Any]:
     """Judge the run's release against what is in production, now; its report."""
     with _finished(run, "gate", (RELEASE, TEST), say) as place, chdir(place.folder):
         try:
-            return judge(run.store)
+            report = judge(run.store)
         finally:
             if Path(GATE).is_file():
                 run.store.upload(Path(GATE), run.key(GATE))
+    journal.judge(run, report["verdict"])
+    return report
 
 
 def judge(store: Store) -> dict[str, Any]:
@@ -121,6 +124,7 @@ def announce(run: Run, say: Say) -> dict[str, Any]:
         _pull_what_there_is(place)
         run.store.upload(write_page(), run.key("reports/index.html"))
         verdict = headline(read_evidence())
+    journal.end(run)
     published = read_record(run.store, run.key(PUBLICATION)) or {}
     return {
         "headline": verdict.sentence,

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from tasks.handover import journal
 from tasks.handover.graph import read_graph
 from tasks.handover.package import pack_code
 from tasks.handover.run import Run, latest
@@ -55,6 +56,7 @@ def prepare(store: Store, name: str, root: Path, changes: Sequence[str] = ()) ->
         "prepared": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     store.write(run.key("run.json"), to_json(facts))
+    journal.begin(run)
     return run
 
 

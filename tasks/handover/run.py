@@ -35,6 +35,10 @@ class Record:
     seconds: float = 0.0
     entry: dict[str, Any] | None = None
     """The stage's entry for `dvc.lock`, of the last attempt that succeeded."""
+    begun: str | None = None
+    """When the attempt began, UTC; None in records of before times were kept."""
+    ended: str | None = None
+    """When its outcome was written."""
 
 
 class Run:
@@ -82,6 +86,7 @@ class Run:
                 token=uuid.uuid4().hex,
                 status="running",
                 entry=None if before is None else before.entry,
+                begun=_now(),
             )
             content = to_json(asdict(mine))
             done = (
@@ -100,7 +105,7 @@ class Run:
         if (
             found is None
             or found.json()["token"] != mine.token
-            or not self.store.replace(key, to_json(asdict(outcome)), found.tag)
+            or not self.store.replace(key, to_json(asdict(outcome) | {"ended": _now()}), found.tag)
         ):
             raise StageError(
                 f"{mine.stage}: attempt {mine.attempt} of run {self.name} was overtaken by a "
@@ -142,5 +147,8 @@ def latest(store: Store) -> Run | None:
 
 def set_latest(run: Run) -> None:
     """Make `run` the one that the next run starts from."""
-    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    run.store.write(LATEST, to_json({"run": run.name, "at": at}))
+    run.store.write(LATEST, to_json({"run": run.name, "at": _now()}))
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
