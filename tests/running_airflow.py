@@ -28,6 +28,7 @@ from tasks.handover.names import run_slug
 from tasks.handover.package import FILES
 from tests.made import ROOT, environment, opinions, write_csv
 from tests.s3 import settings
+from tests.statsd import Ear, metrics_on
 
 DAG = "dags/nightly_retraining"
 BUCKET = "nights"
@@ -52,6 +53,8 @@ class Running:
     password: str
     project: Path
     s3: Any
+    sent: list[str]
+    """Its own metrics, a line of StatsD each."""
 
     def trigger(self, run: str, **conf: Any) -> Answer:
         """Start a run by REST; dotted keys are given as `finetune__epochs`."""
@@ -121,7 +124,8 @@ def airflow(
     variables = {name: value for name, value in environment().items() if "AIRFLOW" not in name}
     variables |= {**aws, "NIGHTSHIFT_STORE": f"s3://{BUCKET}/store", "OMP_NUM_THREADS": "1"}
     variables |= {"PYTHONPATH": str(project), "NIGHTSHIFT_CACHE": str(folder / "cache")}
-    port = _free_port()
+    port, ear = _free_port(), Ear()
+    variables |= metrics_on(ear.port)
     with open(folder / "output", "w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "infra.airflow.up", "--port", str(port)],
@@ -129,12 +133,14 @@ def airflow(
         )  # fmt: skip
     try:
         password = _password(process, folder / "output")
-        yield Running(Rest(f"http://127.0.0.1:{port}", "admin", password), password, project, s3)
+        rest = Rest(f"http://127.0.0.1:{port}", "admin", password)
+        yield Running(rest, password, project, s3, ear.lines)
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS_TO_STOP) == 0
     finally:
         process.kill()
         process.wait()
+        ear.close()
     _nothing_is_left(project)
 
 
