@@ -23,24 +23,35 @@ from dags.operators import (
     NightshiftOperator,
     PrepareOperator,
 )
+from dags.pods import executor_config
+from dags.resources import read_table
 from tasks.handover.graph import read_graph
 
 NEW_DATA = Asset("nightshift://data")
 """An update of it says "there is new data, look now"."""
 NIGHT = CronTriggerTimetable("0 2 * * *", timezone="UTC", run_immediately=timedelta(0))
-ON_BIG_MACHINES = {"finetune", "prune"}
-BIG: dict[str, Any] = {
-    "queue": "train",
-    "pool": "nightshift_train",
-    "execution_timeout": timedelta(hours=10),
-}
-SMALL: dict[str, Any] = {
-    "queue": "cpu",
-    "pool": "nightshift_cpu",
-    "execution_timeout": timedelta(hours=3),
-}
-TIME_TO_APPROVE = timedelta(hours=20)
-"""Shorter than a day: a question that nobody answers must not hold up the next night."""
+TABLE = read_table(ROOT)
+GRAPH = read_graph(ROOT)
+AROUND = ("prepare", "gate", "publish", "approve", "promote", "announce", "cleanup")
+"""The tasks that are no stages."""
+TASKS = TABLE.tasks("nightly_retraining", [*GRAPH.stages, *AROUND])
+
+
+def place(name: str) -> dict[str, Any]:
+    """Where a task runs and what it may take, as an operator's arguments."""
+    queue = TABLE.queues[TASKS[name].queue]
+    return {
+        "task_id": name,
+        "queue": TASKS[name].queue,
+        "pool": queue.pool,
+        "executor_config": executor_config(TASKS[name], queue),
+    }
+
+
+def task(name: str) -> dict[str, Any]:
+    """The same of a task that is ended when its hours are over."""
+    return {**place(name), "execution_timeout": TASKS[name].time}
+
 
 with DAG(
     dag_id="nightly_retraining",
@@ -63,32 +74,24 @@ with DAG(
     on_failure_callback=Notify(),
     tags=["nightshift"],
 ) as dag:
-    graph = read_graph(ROOT)
-    prepare = PrepareOperator(task_id="prepare", arguments=["prepare"], **SMALL)
+    prepare = PrepareOperator(arguments=["prepare"], **task("prepare"))
     stages = {
-        name: NightshiftOperator(
-            task_id=name,
-            arguments=["stage", name],
-            doc_md=stage.description,
-            **(BIG if name in ON_BIG_MACHINES else SMALL),
-        )
-        for name, stage in graph.stages.items()
+        name: NightshiftOperator(arguments=["stage", name], doc_md=stage.description, **task(name))
+        for name, stage in GRAPH.stages.items()
     }
-    gate = GateOperator(task_id="gate", arguments=["gate"], **SMALL)
+    gate = GateOperator(arguments=["gate"], **task("gate"))
     publish, promote, announce, cleanup = (
-        NightshiftOperator(task_id=name, arguments=[name], **SMALL)
+        NightshiftOperator(arguments=[name], **task(name))
         for name in ("publish", "promote", "announce", "cleanup")
     )
     approve = ApproveOperator(
-        task_id="approve",
         subject="Promote what was published?",
         defaults=ApproveOperator.REJECT,
-        response_timeout=TIME_TO_APPROVE,
-        queue="cpu",
-        pool="nightshift_cpu",
+        response_timeout=TASKS["approve"].time,
+        **place("approve"),
     )
 
-    for before, after in sorted(graph.edges()):
+    for before, after in sorted(GRAPH.edges()):
         stages[before] >> stages[after]
     for stage in stages.values():
         if not stage.upstream_list:
@@ -96,5 +99,5 @@ with DAG(
         if not stage.downstream_list:
             stage >> gate
     gate >> publish >> approve >> promote >> announce >> cleanup
-    for task in (announce, cleanup):
-        task.as_teardown(setups=prepare)
+    for last in (announce, cleanup):
+        last.as_teardown(setups=prepare)

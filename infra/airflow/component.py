@@ -12,12 +12,15 @@ def prepare_database() -> None:
     from airflow.models.pool import Pool
     from airflow.utils.db import initdb
 
-    from infra.airflow.settings import POOLS
+    from dags.resources import read_table
+    from infra.airflow.settings import ROOT
 
     initdb()
-    for name, slots in POOLS.items():
+    for name, slots in read_table(ROOT).pools.items():
         if Pool.get_pool(name) is None:
-            Pool.create_or_update_pool(name, slots, "made by `make airflow`", False)
+            Pool.create_or_update_pool(
+                name, slots, "from infra/resources.yaml, at the first start", False
+            )
 
 
 def main(arguments: list[str]) -> None:

@@ -14,8 +14,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 HOME = ROOT / ".nightshift" / "airflow"
 PORT = 8080
 USER = "admin"
-POOLS = {"nightshift_train": 1, "nightshift_cpu": 2}
-"""How many tasks of a kind one machine takes at once."""
 SECRETS = "secrets.json"
 PASSWORDS = "passwords.json"
 

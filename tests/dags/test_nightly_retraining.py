@@ -18,7 +18,7 @@ from tests.made import ROOT, environment
 
 HEAVY = [
     "torch", "transformers", "pandas", "dvc", "great_expectations", "onnx", "onnxruntime",
-    "sklearn", "boto3", "botocore", "pyarrow", "numpy", "huggingface_hub",
+    "sklearn", "boto3", "botocore", "pyarrow", "numpy", "huggingface_hub", "kubernetes",
 ]  # fmt: skip
 
 
@@ -99,7 +99,10 @@ def test_big_tasks_go_to_big_machines(dag: DAG) -> None:
     places = {task.task_id: (task.queue, task.pool) for task in dag.tasks}
     big = {name for name, place in places.items() if place == ("train", "nightshift_train")}
     assert big == {"finetune", "prune"}
-    assert set(places.values()) == {("train", "nightshift_train"), ("cpu", "nightshift_cpu")}
+    shipping = {name for name, place in places.items() if place == ("publish", "nightshift_cpu")}
+    assert shipping == {"publish", "promote"}
+    small = set(places) - big - shipping
+    assert {places[name] for name in small} == {("cpu", "nightshift_cpu")}
 
 
 def test_every_task_ends_and_what_may_pass_is_tried_again_later_and_later(dag: DAG) -> None:
