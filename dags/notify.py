@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseNotifier
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 VARIABLE = "NIGHTSHIFT_NOTIFY_URL"
-"""Names the web hook; the URL may be a secret and is never logged."""
+"""Names the web hook; the URL may be a secret and is never logged. Or a file that holds it does,
+which `NIGHTSHIFT_NOTIFY_URL_FILE` names."""
 SECONDS_TO_ANSWER = 10
 
 
@@ -26,12 +28,12 @@ class Notify(BaseNotifier):
     def notify(self, context: Context) -> None:
         """Say what became of the run that `context` is about."""
         text = message(context)
-        url = os.environ.get(VARIABLE)
-        if not url:
-            self.log.info("%s", text)
-            return
         try:
-            post(url, text)
+            url = _url()
+            if url:
+                post(url, text)
+            else:
+                self.log.info("%s", text)
         except Exception as error:  # its own message may name the URL
             self.log.warning("the web hook of %s: %s", VARIABLE, type(error).__name__)
 
@@ -58,6 +60,13 @@ def post(url: str, text: str) -> None:
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310
     with urllib.request.urlopen(request, timeout=SECONDS_TO_ANSWER):  # noqa: S310
         pass
+
+
+def _url() -> str:
+    """The web hook's, empty when there is none; raises OSError for a file that can't be read."""
+    file = os.environ.get(f"{VARIABLE}_FILE")
+    given = os.environ.get(VARIABLE) or (Path(file).read_text(encoding="utf-8") if file else "")
+    return given.strip()
 
 
 def _failure(context: Context) -> str | None:

@@ -153,7 +153,8 @@ def _ended_how(code: int) -> str:
 def _environment() -> dict[str, str]:
     """Ours without what is Airflow's alone: its keys are no business of a training."""
     kept = {k: v for k, v in os.environ.items() if not k.lstrip("_").startswith("AIRFLOW_")}
-    kept.pop("NIGHTSHIFT_NOTIFY_URL", None)
+    for name in ("NIGHTSHIFT_NOTIFY_URL", "NIGHTSHIFT_NOTIFY_URL_FILE"):
+        kept.pop(name, None)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     return {**kept, "PATH": path, "PYTHONUNBUFFERED": "1"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from tasks.stage import parent
 
@@ -23,11 +24,29 @@ def prepare_database() -> None:
             )
 
 
+def make_administrator(password: Path) -> None:
+    """Make the first user, with the password in that file, unless there is one of that name.
+
+    For an installation whose users are in the database (FAB); others are made on Airflow's page.
+    """
+    from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
+
+    from infra.airflow.settings import USER
+
+    with get_application_builder() as builder:
+        users = builder.sm
+        if users.find_user(username=USER) is None:
+            role, secret = users.find_role("Admin"), password.read_text(encoding="utf-8").strip()
+            users.add_user(USER, "first", "user", f"{USER}@localhost", role, password=secret)
+
+
 def main(arguments: list[str]) -> None:
-    """`database`, or an `airflow` command such as `scheduler` with its options."""
+    """`database [PASSWORD FILE]`, or an `airflow` command such as `scheduler` with its options."""
     parent.watch()
-    if arguments == ["database"]:
+    if arguments[0] == "database":
         prepare_database()
+        for path in arguments[1:]:
+            make_administrator(Path(path))
         return
     from airflow.__main__ import main as airflow
 

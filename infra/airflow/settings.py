@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import secrets
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+from infra.airflow.keys import airflow_keys, write_once
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOME = ROOT / ".nightshift" / "airflow"
@@ -42,7 +43,6 @@ def environment(home: Path, port: int, given: Mapping[str, str]) -> dict[str, st
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "60",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
-        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "NIGHTSHIFT_STORE": str(ROOT / ".nightshift" / "store"),
         **{f"AIRFLOW__{name}": value for name, value in _secrets(home).items()},
     }
@@ -55,7 +55,7 @@ def password(home: Path) -> str:
     """The log-in of `USER`, made at the first start."""
     path = home / PASSWORDS
     if not path.exists():
-        _write_secret(path, {USER: secrets.token_urlsafe(12)})
+        write_once(path, json.dumps({USER: secrets.token_urlsafe(12)}))
     found: str = json.loads(path.read_text(encoding="utf-8"))[USER]
     return found
 
@@ -63,18 +63,9 @@ def password(home: Path) -> str:
 def _secrets(home: Path) -> dict[str, str]:
     path = home / SECRETS
     if not path.exists():
-        fernet = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-        made = {"CORE__FERNET_KEY": fernet, "API_AUTH__JWT_SECRET": secrets.token_urlsafe(64)}
-        _write_secret(path, {**made, "API__SECRET_KEY": secrets.token_urlsafe(32)})
+        write_once(path, json.dumps(airflow_keys()))
     found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
     return found
-
-
-def _write_secret(path: Path, content: dict[str, str]) -> None:
-    """Never readable for others, not even for a moment."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-        json.dump(content, file)
 
 
 def _absolute(given: Mapping[str, str], defaults: Mapping[str, str]) -> str:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -70,6 +72,16 @@ def test_a_good_night_is_told_by_what_serves_now_with_the_way_to_its_report(
     assert link.endswith(
         "/nightshift/runs/manual__2026-01-31T02%3A00%3A00%2B00%3A00/reports/index.html"
     )
+
+
+def test_the_web_hook_may_stand_in_a_file(
+    hook: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "url").write_text(f"{os.environ['NIGHTSHIFT_NOTIFY_URL']}\n")
+    monkeypatch.delenv("NIGHTSHIFT_NOTIFY_URL")
+    monkeypatch.setenv("NIGHTSHIFT_NOTIFY_URL_FILE", str(tmp_path / "url"))
+    Notify()(context())
+    assert len(hook) == 1
 
 
 def test_a_version_that_nobody_promoted_is_told_as_such(hook: list[str]) -> None:
