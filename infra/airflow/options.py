@@ -17,7 +17,7 @@ def unknown(variables: Iterable[str]) -> list[str]:
     from airflow.configuration import conf
     from airflow.providers_manager import ProvidersManager
 
-    ProvidersManager().initialize_providers_configuration()
+    ProvidersManager().initialize_providers_configuration()  # type: ignore[no-untyped-call]
     known = {
         (section, option)
         for section, content in conf.configuration_description.items()
