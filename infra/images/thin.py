@@ -38,7 +38,7 @@ def name_of(requirement: str) -> str:
 
 def pins(lock: Path) -> dict[str, str]:
     """Every package of the lock file, normalised, and its version."""
-    lines = [line.strip() for line in lock.read_text(encoding="utf-8").splitlines()]
+    lines = [line.partition(";")[0].strip() for line in lock.read_text("utf-8").splitlines()]
     return {name_of(line): line.partition("==")[2] for line in lines if "==" in line}
 
 

@@ -110,6 +110,12 @@ def test_its_install_step_refuses_what_is_not_pinned_or_too_heavy() -> None:
     ]
 
 
+def test_a_pin_may_be_for_some_pythons_alone(tmp_path: Path) -> None:
+    line = "async-timeout==5.0.1; python_full_version < '3.11.3'"
+    (tmp_path / "lock").write_text(f"{line}\n")
+    assert pins(tmp_path / "lock") == {"async-timeout": "5.0.1"}
+
+
 def test_names_are_compared_as_pip_compares_them(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text(
         "Flask-SQLAlchemy==3.1.1\nzc.lockfile==4.0\nruamel.yaml==0.19.1\n"
