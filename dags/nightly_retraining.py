@@ -24,8 +24,10 @@ from dags.operators import (
     PrepareOperator,
 )
 from dags.pods import executor_config
-from dags.resources import read_table
 from tasks.handover.graph import read_graph
+from tasks.handover.resources import read_table
+from tasks.params.base import PARAMS, load_section
+from tasks.params.finetune import Finetune
 
 NEW_DATA = Asset("nightshift://data")
 """An update of it says "there is new data, look now"."""
@@ -34,6 +36,8 @@ TABLE = read_table(ROOT)
 GRAPH = read_graph(ROOT)
 AROUND = ("prepare", "gate", "publish", "approve", "promote", "announce", "cleanup")
 """The tasks that are no stages."""
+HOSTS = load_section(Finetune, ROOT / PARAMS).hosts
+"""How many machines train together: each has a task of its own."""
 TASKS = TABLE.tasks("nightly_retraining", [*GRAPH.stages, *AROUND])
 
 
@@ -74,11 +78,18 @@ with DAG(
     on_failure_callback=Notify(),
     tags=["nightshift"],
 ) as dag:
-    prepare = PrepareOperator(arguments=["prepare"], **task("prepare"))
+    prepare = PrepareOperator(hosts=HOSTS, arguments=["prepare"], **task("prepare"))
     stages = {
         name: NightshiftOperator(arguments=["stage", name], doc_md=stage.description, **task(name))
         for name, stage in GRAPH.stages.items()
     }
+    others = [
+        NightshiftOperator(
+            arguments=["stage", "finetune", "--host", str(number)],
+            **{**task("finetune"), "task_id": f"finetune_host_{number}"},
+        )
+        for number in range(1, HOSTS)
+    ]
     gate = GateOperator(arguments=["gate"], **task("gate"))
     publish, promote, announce, cleanup = (
         NightshiftOperator(arguments=[name], **task(name))
@@ -92,7 +103,7 @@ with DAG(
     )
 
     for before, after in sorted(GRAPH.edges()):
-        stages[before] >> stages[after]
+        stages[before] >> [stages[after], *(others if after == "finetune" else [])]
     for stage in stages.values():
         if not stage.upstream_list:
             prepare >> stage

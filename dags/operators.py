@@ -86,7 +86,24 @@ class NightshiftOperator(BaseOperator):
 
 
 class PrepareOperator(NightshiftOperator):
-    """`nightshift prepare` with what was filled in for this run."""
+    """`nightshift prepare` with what was filled in for this run.
+
+    `hosts` is for how many machines that train together the DAG has tasks.
+    """
+
+    def __init__(self, *, hosts: int = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.hosts = hosts
+
+    def _outcome(self, code: int, result: dict[str, Any], context: Context) -> dict[str, Any]:
+        wanted = result.get("hosts", 1)
+        if code == 0 and wanted > self.hosts:
+            reason = (
+                f"finetune.hosts is {wanted} for this run, and the DAG has tasks for {self.hosts}: "
+                "set it in params.yaml, which the DAG is made from"
+            )
+            return super()._outcome(1, {**result, "status": "stopped", "reason": reason}, context)
+        return super()._outcome(code, result, context)
 
     def _arguments(self, context: Context) -> list[str]:
         run = context["dag_run"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.configuration import conf
 
-from dags.resources import Queue, Task
+from tasks.handover.resources import Queue, Task
 
 if TYPE_CHECKING:
     from kubernetes.client import V1Pod

@@ -13,8 +13,8 @@ def prepare_database() -> None:
     from airflow.models.pool import Pool
     from airflow.utils.db import initdb
 
-    from dags.resources import read_table
     from infra.airflow.settings import ROOT
+    from tasks.handover.resources import read_table
 
     initdb()
     for name, slots in read_table(ROOT).pools.items():

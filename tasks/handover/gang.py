@@ -72,6 +72,7 @@ def called_together(place: Workspace, mine: Record) -> Iterator[dict[str, str]]:
 def attend(run: Run, stage: str, host: int, say: Say) -> int:
     """Another host's part: train beside host 0 until the stage is over; attempts it took part in.
 
+    None where the run has no such host, or the stage came through before.
     Raises the StageError that the stage ended with where no retry can mend that, and Unavailable
     when host 0 is not heard of for half an hour.
     """
@@ -79,7 +80,8 @@ def attend(run: Run, stage: str, host: int, say: Say) -> int:
     with workspace(run, f"{stage}-host{host}", say) as place:
         hosts = hosts_of(place, stage)
         if host >= hosts:
-            raise BadInput(f"--host {host}: {stage}.hosts of run {run.name} is {hosts}")
+            say(f"{stage}.hosts of run {run.name} is {hosts}: there is no host {host} to be")
+            return 0
         check_environment(place.folder)
         while (met := _next(run, stage, token)) is not None:
             attempts, token = attempts + 1, met.token

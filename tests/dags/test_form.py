@@ -8,8 +8,9 @@ import yaml
 from airflow.sdk import Param
 from airflow.sdk.exceptions import ParamValidationError
 
-from dags.form import EVERYDAY, changes, flat, form
+from dags.form import EVERYDAY, changes, form
 from tasks.params.base import check
+from tasks.params.knobs import flat
 from tasks.params.schema import Params
 from tasks.stage.errors import BadInput
 from tests.made import ROOT

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from airflow.sdk import DAG, Asset
 
 from tasks.handover.graph import read_graph
@@ -61,6 +63,31 @@ def test_prepare_comes_before_and_the_gate_after_every_stage(dag: DAG) -> None:
     assert [task.downstream_task_ids for task in after] == [
         {"publish"}, {"approve"}, {"promote"}, {"announce"}
     ]  # fmt: skip
+
+
+def test_each_host_of_a_training_has_a_task_and_comes_when_host_0_does(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    for name in ("dags", "tasks", "infra"):
+        shutil.copytree(ROOT / name, project / name)
+    shutil.copy(ROOT / "dvc.yaml", project)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["finetune"]["hosts"] = 3
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    code = """
+import json
+from dags.nightly_retraining import dag
+print(json.dumps({t.task_id: [t.queue, sorted(t.upstream_task_ids)] for t in dag.tasks}))
+"""
+    variables = environment(PYTHONPATH=str(project))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project, env=variables, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert {name for name in found if name.startswith("finetune_")} == {
+        "finetune_host_1", "finetune_host_2"
+    }  # fmt: skip
+    assert found["finetune_host_1"] == found["finetune_host_2"] == found["finetune"]
 
 
 def test_what_was_prepared_is_announced_and_cleaned_up_whatever_happens(dag: DAG) -> None:

@@ -142,6 +142,15 @@ def test_prepare_hands_on_what_was_filled_in(capfd: pytest.CaptureFixture[str]) 
     assert "'--set', 'finetune.epochs=7']" in said
 
 
+def test_more_hosts_than_the_dag_has_tasks_for_are_refused_before_any_work() -> None:
+    with DAG("test"):
+        prepare = PrepareOperator(task_id="prepare", arguments=[], hosts=2)
+    context: Any = Given()
+    assert prepare._outcome(0, {"hosts": 2}, context) == {"hosts": 2}
+    with pytest.raises(AirflowFailException, match="hosts is 3 for this run, and the DAG"):
+        prepare._outcome(0, {"hosts": 3}, context)
+
+
 @pytest.mark.parametrize(
     ("conf", "date"),
     [({}, "2026-01-31"), ({"snapshot.data_date": "2025-12-01"}, "2025-12-01")],

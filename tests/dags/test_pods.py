@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dags.pods import pod
-from dags.resources import Queue, Task, read_table
+from tasks.handover.resources import Queue, Task, read_table
 from tests.made import ROOT
 
 

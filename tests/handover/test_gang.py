@@ -148,13 +148,13 @@ def test_what_no_retry_mends_ends_the_other_host_too(workers: list[Worker]) -> N
 
 
 @pytest.mark.slow
-def test_a_host_that_the_run_has_not_is_refused(workers: list[Worker]) -> None:
+def test_a_host_that_the_run_has_not_has_nothing_to_do(workers: list[Worker]) -> None:
     one, two = workers
     begin(one)
-    said = two("stage", "finetune", "--run", "first", "--host", "2", code=1)
-    assert "--host 2: finetune.hosts of run first is 2" in said
-    said = two("stage", "ingest", "--run", "first", "--host", "1", code=1)
-    assert "--host 1: ingest.hosts of run first is 1" in said
+    said = two("stage", "finetune", "--run", "first", "--host", "2")
+    assert "finetune.hosts of run first is 2: there is no host 2 to be" in said
+    said = two("stage", "ingest", "--run", "first", "--host", "1")
+    assert "ingest.hosts of run first is 1: there is no host 1 to be" in said
 
 
 def test_an_address_at_which_nobody_arrives_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
-from dags.resources import read_table
 from infra.airflow.options import unknown
 from infra.compose.check import FILE, problems, read
 from infra.compose.secrets import write_secrets
+from tasks.handover.resources import read_table
 from tests.made import ROOT
 
 Change = Callable[[Any], Any]

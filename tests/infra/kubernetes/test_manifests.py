@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from dags.resources import read_table
 from infra.kubernetes.check import FOLDER, manifests, problems
+from tasks.handover.resources import read_table
 from tests.made import ROOT
 
 Change = Callable[[Any], Any]

@@ -10,8 +10,8 @@ from airflow.providers.cncf.kubernetes.pod_generator import PodGenerator
 from kubernetes.client import ApiClient
 
 from dags.pods import pod
-from dags.resources import read_table
 from infra.kubernetes.check import FOLDER, problems
+from tasks.handover.resources import read_table
 from tests.made import ROOT
 
 DAG = "nightly_retraining"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dags.resources import FILE, read_table
+from tasks.handover.resources import FILE, read_table
 from tasks.stage.errors import BadInput
 from tests.made import ROOT
 
@@ -75,6 +75,6 @@ def test_the_dag_does_not_load_with_a_stage_that_the_table_lacks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = next(line for line in (ROOT / FILE).read_text().splitlines() if " prune:" in line)
-    monkeypatch.setattr("dags.resources.FILE", edited(tmp_path, f"{row}\n", "") / FILE)
+    monkeypatch.setattr("tasks.handover.resources.FILE", edited(tmp_path, f"{row}\n", "") / FILE)
     with pytest.raises(BadInput, match=r"dags.nightly_retraining.prune is missing"):
         runpy.run_path(str(ROOT / "dags" / "nightly_retraining.py"))
