@@ -32,11 +32,13 @@ def prepare(store: Store, name: str, root: Path, changes: Sequence[str] = ()) ->
     """Write `runs/NAME/` with `run.json`, `params.yaml` and `base.lock`, and the code's archive.
 
     `changes` are `section.key=VALUE` (VALUE in YAML), laid over the project's `params.yaml`. Raises
-    BadInput for what the schema refuses, before anything is written.
+    BadInput for what the schema refuses, before anything is written. One that says what holds
+    already is none: the run's parameters then are the project's, to the letter.
     """
     run = Run(store, name)
-    changed = dict(parse(change) for change in changes)
-    content = with_changes(read(root / PARAMS), changed)
+    present = read(root / PARAMS)
+    changed = differing(present, dict(parse(change) for change in changes))
+    content = with_changes(present, changed)
     params = check(Params, content)
     base = latest(store)
     entries = base.lock(list(read_graph(root).stages)) if base and _whole(base, root) else {}
@@ -58,6 +60,19 @@ def prepare(store: Store, name: str, root: Path, changes: Sequence[str] = ()) ->
     store.write(run.key("run.json"), to_json(facts))
     journal.begin(run)
     return run
+
+
+def differing(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the changes that make a difference; raises BadInput for what the schema refuses."""
+    before = check(Params, content).model_dump(by_alias=True)
+    after = check(Params, with_changes(content, changes)).model_dump(by_alias=True)
+    return {key: value for key, value in changes.items() if _at(before, key) != _at(after, key)}
+
+
+def _at(content: Any, key: str) -> Any:
+    for name in key.split("."):
+        content = content.get(name) if isinstance(content, Mapping) else None
+    return content
 
 
 def parse(change: str) -> tuple[str, Any]:

@@ -37,6 +37,15 @@ def test_changes_are_laid_over_the_parameters_and_recorded(store: Store, project
     assert run.facts()["base"] is None
 
 
+def test_a_change_that_says_what_holds_already_is_none(store: Store, project: Path) -> None:
+    plain = prepare(store, "first", project).text("params.yaml")
+    present = ["finetune.epochs=1", "finetune.learning_rate=3e-4", "export.fusion=null"]
+    run = prepare(store, "second", project, [*present, "finetune.seed=18"])
+    assert run.facts()["changes"] == {"finetune.learning_rate": "3e-4", "finetune.seed": 18}
+    again = prepare(store, "third", project, present[:1])
+    assert again.text("params.yaml") == plain
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
