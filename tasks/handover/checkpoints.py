@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from tasks.handover.dvc import Say
-from tasks.handover.run import Run
+from tasks.handover.run import Record, Run
 from tasks.stage.errors import StageError
 from tasks.stage.outputs import STATE
 
@@ -25,13 +25,16 @@ SECONDS_BETWEEN_LOOKS = 2.0
 class Checkpoints:
     """Brings a stage's checkpoints into a workspace, and sends new ones to the store as they come.
 
-    Sending is best effort: a checkpoint that can't be sent is said, and costs time at worst.
+    Sending is best effort: a checkpoint that can't be sent is said, and costs time at worst. A
+    worker whose attempt was overtaken sends and removes none, since they are its successor's: it
+    sets `overtaken`.
     """
 
-    def __init__(self, run: Run, stage: str, workspace: Path, say: Say) -> None:
+    def __init__(self, run: Run, mine: Record, workspace: Path, say: Say) -> None:
         self._run, self._say = run, say
-        self._stage, self._workspace = stage, workspace
+        self._mine, self._stage, self._workspace = mine, mine.stage, workspace
         self._sent: dict[str, tuple[int, int]] = {}
+        self.overtaken = threading.Event()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="checkpoints")
 
@@ -55,6 +58,8 @@ class Checkpoints:
 
     def forget(self) -> None:
         """Remove what the store has: the stage has come through."""
+        if self._is_overtaken():
+            return
         for key in self._run.store.keys(self._prefix):
             self._run.store.delete(key)
 
@@ -70,13 +75,19 @@ class Checkpoints:
         for name, path in self._entries():
             try:
                 now = _state(path)
-                if self._sent.get(name) != now:
+                if self._sent.get(name) != now and not self._is_overtaken():
                     self._send_one(name, path)
                     self._sent[name] = now
             except FileNotFoundError:
                 continue  # the stage has come through and removed it
             except (StageError, OSError) as error:
                 self._say(f"checkpoint {name} could not be sent: {error}")
+
+    def _is_overtaken(self) -> bool:
+        record = self._run.record(self._stage)
+        if record is None or record.token != self._mine.token:
+            self.overtaken.set()
+        return self.overtaken.is_set()
 
     def _send_one(self, name: str, path: Path) -> None:
         with tempfile.TemporaryDirectory(dir=self._workspace) as scratch:

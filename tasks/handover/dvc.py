@@ -38,10 +38,16 @@ def environment(workspace: Path, store: str) -> dict[str, str]:
 
 
 def run_dvc(
-    workspace: Path, store: str, say: Say, *arguments: str, more: Mapping[str, str] = {}
+    workspace: Path,
+    store: str,
+    say: Say,
+    *arguments: str,
+    more: Mapping[str, str] = {},
+    over: threading.Event | None = None,
 ) -> int:
-    """Run `dvc ARGUMENTS` in `workspace`; every line goes to `say`. Returns the exit code."""
-    return run_child([sys.executable, "-P", str(CHILD), *arguments], workspace, store, say, more)
+    """Run `dvc ARGUMENTS` in `workspace`, as `run_child` does."""
+    command = [sys.executable, "-P", str(CHILD), *arguments]
+    return run_child(command, workspace, store, say, more, over)
 
 
 def run_child(
@@ -52,7 +58,8 @@ def run_child(
     more: Mapping[str, str] = {},
     over: threading.Event | None = None,
 ) -> int:
-    """Run a command in `workspace`, `more` in its environment; returns the exit code.
+    """Run a command in `workspace`, `more` in its environment; every line that it prints goes to
+    `say`. Returns the exit code.
 
     Whatever ends this process or raises here ends the whole tree below it, and so does `over`.
     """

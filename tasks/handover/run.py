@@ -107,10 +107,7 @@ class Run:
             or found.json()["token"] != mine.token
             or not self.store.replace(key, to_json(asdict(outcome) | {"ended": _now()}), found.tag)
         ):
-            raise StageError(
-                f"{mine.stage}: attempt {mine.attempt} of run {self.name} was overtaken by a "
-                "later one while it worked; what it found is dropped"
-            )
+            raise overtaken(mine, self)
 
     def lock(self, stages: list[str]) -> dict[str, Any]:
         """The lock entries of stages that came through; raises BadInput for one that has not."""
@@ -137,6 +134,14 @@ class Run:
 
     def _record_key(self, stage: str) -> str:
         return self.key(f"stages/{stage}.json")
+
+
+def overtaken(mine: Record, run: Run) -> StageError:
+    """What a worker is told whose attempt is not the last one any more."""
+    return StageError(
+        f"{mine.stage}: attempt {mine.attempt} of run {run.name} was overtaken by a later one "
+        "while it worked; what it found is dropped"
+    )
 
 
 def latest(store: Store) -> Run | None:

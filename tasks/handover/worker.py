@@ -19,7 +19,7 @@ from tasks.handover.checkpoints import Checkpoints
 from tasks.handover.dvc import Say, run_dvc
 from tasks.handover.environment import check_environment
 from tasks.handover.gang import called_together
-from tasks.handover.run import Record, Run, set_latest
+from tasks.handover.run import Record, Run, overtaken, set_latest
 from tasks.handover.workspace import Workspace, logged, workspace
 from tasks.stage.errors import BadInput, StageError, Unavailable, as_stage_error
 from tasks.stage.outputs import read_json
@@ -61,11 +61,14 @@ def _bring_up_to_date(place: Workspace, stage: str, mine: Record, force: bool) -
     place.write_lock(entries | ({stage: own} if own else {}))
     place.pull(place.graph.inputs(stage), entries)
     _fetch_timings(place, stage)
-    with Checkpoints(run, stage, place.folder, place.say) as checkpoints:
+    with Checkpoints(run, mine, place.folder, place.say) as checkpoints:
         arguments = ["repro", "--single-item", "--allow-missing", stage]
         arguments += ["--force", "--no-run-cache"] if force else []
         with called_together(place, mine) as told:
-            code = run_dvc(place.folder, run.store.url, place.say, *arguments, more=told)
+            over = checkpoints.overtaken
+            code = run_dvc(place.folder, run.store.url, place.say, *arguments, more=told, over=over)
+        if over.is_set():
+            raise overtaken(mine, run)
         if code:
             raise _why(place, stage, code)
     entry = place.entry(stage)

@@ -311,6 +311,30 @@ def test_a_worker_back_from_the_dead_overwrites_nothing(worker: Worker, here: st
 
 
 @pytest.mark.slow
+def test_a_worker_that_was_given_up_stops_and_leaves_the_checkpoints_alone(
+    worker: Worker, here: str
+) -> None:
+    worker("prepare", "--run", "first", "--set", "finetune.epochs=500")
+    for stage in STAGES[:2]:
+        worker("stage", stage, "--run", "first")
+    given_up = worker.start("stage", "finetune", "--run", "first")
+    store = open_store(here)
+    wait_for(lambda: store.keys("runs/first/checkpoints/"))
+    run = Run(store, "first")
+    successor = run.claim("finetune")
+    (key,) = store.keys("runs/first/checkpoints/")
+    found = store.read(key)
+    output, _ = given_up.communicate(timeout=60)
+    assert given_up.returncode == 1
+    assert "attempt 1 of run first was overtaken by a later one while it worked" in output
+    now = store.read(key)
+    assert found is not None
+    assert now is not None
+    assert now.content == found.content, "they are the successor's"
+    assert run.record("finetune") == successor
+
+
+@pytest.mark.slow
 def test_clearing_a_stage_does_not_compute_it_again(worker: Worker) -> None:
     night("first", worker)
     assert "nothing had changed" in worker("stage", "finetune", "--run", "first")
