@@ -13,6 +13,7 @@ import typer
 from tasks.expectations import commands as expectations
 from tasks.handover import commands as handover
 from tasks.handover.workspace import write_config
+from tasks.housekeeping import commands as housekeeping
 from tasks.kubeflow import commands as kubeflow
 from tasks.monitoring import commands as monitoring
 from tasks.registry import commands as registry
@@ -34,6 +35,7 @@ app.add_typer(expectations.app)
 app.add_typer(tuning.app)
 app.add_typer(kubeflow.app)
 app.add_typer(monitoring.app)
+app.add_typer(housekeeping.app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 RELEASE = Path("models/release")

@@ -10,12 +10,14 @@ from typing import Any
 import yaml
 
 from tasks.handover import journal
+from tasks.handover.dvc import Say
 from tasks.handover.graph import read_graph
 from tasks.handover.package import pack_code
 from tasks.handover.run import Run, latest
 from tasks.params.base import PARAMS, check, read
 from tasks.params.schema import Params
 from tasks.stage.errors import BadInput
+from tasks.store.lock import shared
 from tasks.store.store import Store, to_json
 
 PATHS = (
@@ -28,7 +30,9 @@ PATHS = (
 """Parameters that may name a file beside `params.yaml`; a worker looks from elsewhere."""
 
 
-def prepare(store: Store, name: str, root: Path, changes: Sequence[str] = ()) -> Run:
+def prepare(
+    store: Store, name: str, root: Path, changes: Sequence[str] = (), say: Say = print
+) -> Run:
     """Write `runs/NAME/` with `run.json`, `params.yaml` and `base.lock`, and the code's archive.
 
     `changes` are `section.key=VALUE` (VALUE in YAML), laid over the project's `params.yaml`. Raises
@@ -40,24 +44,24 @@ def prepare(store: Store, name: str, root: Path, changes: Sequence[str] = ()) ->
     changed = differing(present, dict(parse(change) for change in changes))
     content = with_changes(present, changed)
     params = check(Params, content)
-    base = latest(store)
-    entries = base.lock(list(read_graph(root).stages)) if base and _whole(base, root) else {}
-    revision = pack_code(root, store)
     text = yaml.safe_dump(absolute(content, root), sort_keys=False, allow_unicode=True)
-    store.write(run.key("params.yaml"), text.encode())
-    lock = {"schema": "2.0", "stages": entries}
-    store.write(run.key("base.lock"), yaml.safe_dump(lock, sort_keys=False).encode())
-    facts = {
-        "run": name,
-        "revision": revision,
-        "base": base.name if base and entries else None,
-        "changes": {key: _plain(value) for key, value in changed.items()},
-        "publish": {"name": params.publish.name, "promotion": params.publish.promotion},
-        "hosts": params.finetune.hosts,
-        "data_date": _plain(params.snapshot.data_date),
-        "prepared": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
-    store.write(run.key("run.json"), to_json(facts))
+    with shared(store, f"prepare of run {name}", say):
+        base = latest(store)
+        entries = base.lock(list(read_graph(root).stages)) if base and _whole(base, root) else {}
+        facts = {
+            "run": name,
+            "revision": pack_code(root, store),
+            "base": base.name if base and entries else None,
+            "changes": {key: _plain(value) for key, value in changed.items()},
+            "publish": {"name": params.publish.name, "promotion": params.publish.promotion},
+            "hosts": params.finetune.hosts,
+            "data_date": _plain(params.snapshot.data_date),
+            "prepared": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+        store.write(run.key("params.yaml"), text.encode())
+        lock = {"schema": "2.0", "stages": entries}
+        store.write(run.key("base.lock"), yaml.safe_dump(lock, sort_keys=False).encode())
+        store.write(run.key("run.json"), to_json(facts))
     journal.begin(run)
     return run
 

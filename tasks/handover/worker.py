@@ -23,6 +23,7 @@ from tasks.handover.run import Record, Run, overtaken, set_latest
 from tasks.handover.workspace import Workspace, logged, workspace
 from tasks.stage.errors import BadInput, StageError, Unavailable, as_stage_error
 from tasks.stage.outputs import read_json
+from tasks.store.lock import shared
 
 REPORTS = Path("reports")
 TIMING = ".timing.json"
@@ -75,10 +76,22 @@ def _bring_up_to_date(place: Workspace, stage: str, mine: Record, force: bool) -
     ran = (place.folder / REPORTS / f"{stage}{TIMING}").is_file()
     if entry is None:
         raise StageError(f"{stage}: DVC left no entry in dvc.lock")
+    done = replace(mine, status="ok", ran=ran, entry=entry)
     if ran or entry != own:
-        place.push(stage)
+        _push(place, mine, done)
     checkpoints.forget()
-    return replace(mine, status="ok", ran=ran, entry=entry)
+    return done
+
+
+def _push(place: Workspace, mine: Record, done: Record) -> None:
+    """Send the outputs and record them, while nothing is removed from the store.
+
+    A push leaves out what the store has already. Until the record is there, nothing else may say
+    that it is needed; docs/housekeeping.md.
+    """
+    with shared(place.run.store, f"{mine.stage} of run {place.run.name}", place.say):
+        place.push(mine.stage)
+        place.run.finish(mine, done)
 
 
 def _fetch_timings(place: Workspace, stage: str) -> None:

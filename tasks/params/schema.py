@@ -9,6 +9,7 @@ from tasks.params.benchmark import Benchmark
 from tasks.params.export import Export
 from tasks.params.finetune import Finetune
 from tasks.params.gate import Gate
+from tasks.params.housekeeping import Housekeeping
 from tasks.params.ingest import Ingest
 from tasks.params.prune import Prune
 from tasks.params.publish import Publish
@@ -30,3 +31,4 @@ class Params(Everything):
     gate: Gate = Field(default_factory=Gate)
     publish: Publish = Field(default_factory=Publish)
     tracking: Tracking = Field(default_factory=Tracking)
+    housekeeping: Housekeeping = Field(default_factory=Housekeeping)

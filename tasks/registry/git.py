@@ -81,6 +81,29 @@ class Git:
             self.run("fetch", "--quiet", "--no-tags", remote, *found)
         return found
 
+    def tips(self, remote: str | None) -> dict[str, str]:
+        """Every branch and tag here and on the remote, by name; its objects are here afterwards."""
+        lines = self.run("for-each-ref", "--format=%(objectname)\t%(refname)").splitlines()
+        here = {ref: name for name, ref in (line.split("\t") for line in lines)}
+        if remote is None:
+            return here
+        lines = self.run("ls-remote", "--heads", "--tags", "--refs", remote).splitlines()
+        there = {ref: name for name, ref in (line.split("\t") for line in lines)}
+        new = [ref for ref, name in there.items() if self.asked("cat-file", "-e", name) is None]
+        if new:
+            self.run("fetch", "--quiet", "--no-tags", remote, *new)
+        return here | {f"{remote}: {ref}": name for ref, name in there.items()}
+
+    def paths(self, commit: str) -> list[tuple[str, str]]:
+        """Every file of a commit, wherever in the tree: (its content's name, its path)."""
+        lines = self.run("ls-tree", "-r", "-z", "--full-tree", commit).split("\0")
+        found = (line.partition("\t") for line in lines if line)
+        return [(head.split()[2], path) for head, _, path in found if head.split()[1] == "blob"]
+
+    def content(self, blob: str) -> str:
+        """The text that git has under a blob's name."""
+        return self.run("cat-file", "blob", blob)
+
     def push(self, remote: str, objects: Mapping[str, str]) -> None:
         """Let the remote's refs stand for these objects, all or none; raises Rejected, GitError."""
         wanted = [f"{name}:{ref}" for ref, name in objects.items()]

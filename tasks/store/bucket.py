@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from tasks.sources.aws import asked, client, code_of
 from tasks.stage.errors import BadInput, Unavailable
 from tasks.stage.outputs import sha256
-from tasks.store.store import PROBE, Found
+from tasks.store.store import PROBE, Entry, Found
 
 NEEDS = (
     "s3:ListBucket on the bucket, s3:GetObject and s3:PutObject on its objects: docs/bucket.md has "
@@ -118,14 +118,25 @@ class BucketStore:
         return sorted(self.tags(prefix))
 
     def tags(self, prefix: str) -> dict[str, str]:
-        def question() -> dict[str, str]:
+        return {self._key(found): found["ETag"] for found in self._listed(prefix)}
+
+    def listing(self, prefix: str) -> list[Entry]:
+        return sorted(
+            Entry(self._key(found), found["Size"], found["LastModified"].timestamp())
+            for found in self._listed(prefix)
+        )
+
+    def _listed(self, prefix: str) -> list[dict[str, Any]]:
+        """The objects as S3 lists them; a key with a slash at its end is none."""
+
+        def question() -> list[dict[str, Any]]:
             pages = self._client.get_paginator("list_objects_v2")
-            return {
-                found["Key"].removeprefix(self._prefix): found["ETag"]
+            return [
+                found
                 for page in pages.paginate(Bucket=self.bucket, Prefix=self._prefix + prefix)
                 for found in page.get("Contents", [])
                 if not found["Key"].endswith("/")
-            }
+            ]
 
         return self._patiently(prefix, question)
 
@@ -162,6 +173,10 @@ class BucketStore:
     @cached_property
     def _client(self) -> Any:
         return client()
+
+    def _key(self, found: dict[str, Any]) -> str:
+        key: str = found["Key"]
+        return key.removeprefix(self._prefix)
 
     def _at(self, key: str) -> dict[str, str]:
         return {"Bucket": self.bucket, "Key": self._prefix + key}

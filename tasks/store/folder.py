@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tasks.stage.errors import BadInput, Unavailable
 from tasks.stage.outputs import sha256
-from tasks.store.store import Found
+from tasks.store.store import Entry, Found
 
 _OWN = ".store"
 """What the store keeps for itself: half-written files, and the lock of compare-and-set."""
@@ -77,13 +77,18 @@ class FolderStore:
         return digest
 
     def keys(self, prefix: str) -> list[str]:
+        return [entry.key for entry in self.listing(prefix)]
+
+    def listing(self, prefix: str) -> list[Entry]:
         start = self.root / prefix.rpartition("/")[0]
-        found = (
-            Path(folder, name).relative_to(self.root).as_posix()
-            for folder, _, names in os.walk(start)
-            for name in names
+        paths = (Path(folder, name) for folder, _, names in os.walk(start) for name in names)
+        found = ((path.relative_to(self.root).as_posix(), path) for path in paths)
+        entries = (
+            _entry(key, path)
+            for key, path in found
+            if key.startswith(prefix) and not key.startswith(_OWN)
         )
-        return sorted(key for key in found if key.startswith(prefix) and not key.startswith(_OWN))
+        return sorted(entry for entry in entries if entry is not None)
 
     def tags(self, prefix: str) -> dict[str, str]:
         if not self.root.is_dir():
@@ -122,6 +127,15 @@ class FolderStore:
         with open(self.root / _OWN / "lock", "a", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _entry(key: str, path: Path) -> Entry | None:
+    """None for what has gone meanwhile. A link to an older file is as new as the link."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return Entry(key, found.st_size, max(found.st_mtime, found.st_ctime))
 
 
 def _tag(content: bytes) -> str:

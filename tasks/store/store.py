@@ -1,7 +1,8 @@
 """The store: the one place that all workers, nights and servers of a project share.
 
 `NIGHTSHIFT_STORE` is a folder or `s3://bucket/prefix`. Keys are paths with `/` below it; the rooms
-are `dvc/` (the DVC remote), `code/`, `runs/` and `registry/`. Small records are read and written
+are `dvc/` (the DVC remote), `code/`, `runs/` and `registry/`, and two small ones: `locks/` and
+`housekeeping/` (what the weekly one has found and removed). Small records are read and written
 whole, and moved on by compare-and-set; files of any size are uploaded and downloaded under
 checksums.
 """
@@ -31,6 +32,16 @@ class Found(NamedTuple):
     def json(self) -> Any:
         """The content as JSON."""
         return json.loads(self.content)
+
+
+class Entry(NamedTuple):
+    """An object as a listing has it."""
+
+    key: str
+    size: int
+    """Bytes."""
+    modified: float
+    """When it was last written, in seconds since 1970 by the store's own clock."""
 
 
 class Store(Protocol):
@@ -78,6 +89,10 @@ class Store(Protocol):
 
         Raises Unavailable for a folder that is not there at all, which a disk may be.
         """
+        ...
+
+    def listing(self, prefix: str) -> list[Entry]:
+        """The same objects with sizes and times, sorted by key."""
         ...
 
     def delete(self, key: str) -> None:

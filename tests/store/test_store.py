@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -110,6 +111,7 @@ def test_of_many_that_count_up_none_gets_lost(store: Store) -> None:
 
 COUNTING = """
 import sys
+import time
 from tasks.store.store import open_store
 store = open_store(sys.argv[1])
 for turn in range(10):
@@ -227,3 +229,24 @@ def test_errors_that_no_try_mends_are_said_at_once(
         open_store(f"s3://{bucket}/x").upload(Path(__file__), "a")
     with pytest.raises(BadInput, match="takes a folder or s3://"):
         open_store("gs://bucket/x")
+
+
+def test_a_listing_has_sizes_and_times(store: Store) -> None:
+    before = time.time() - 2  # a bucket has whole seconds
+    store.write("runs/a", b"four")
+    store.write("runs/b/c", b"")
+    assert [(entry.key, entry.size) for entry in store.listing("runs/")] == [
+        ("runs/a", 4),
+        ("runs/b/c", 0),
+    ]
+    assert all(before <= entry.modified <= time.time() + 2 for entry in store.listing("runs/"))
+
+
+def test_a_file_moved_in_from_elsewhere_is_as_new_as_the_move(tmp_path: Path) -> None:
+    """DVC may link what is long in its cache into a folder's store."""
+    store = open_store(str(tmp_path / "store"))
+    (tmp_path / "old").write_text("x")
+    os.utime(tmp_path / "old", (0, 0))
+    (tmp_path / "store").mkdir()
+    os.link(tmp_path / "old", tmp_path / "store" / "new")
+    assert store.listing("new")[0].modified > time.time() - 60
