@@ -43,11 +43,12 @@ def message(context: Context) -> str:
     run_id = str(context["run_id"])
     ended = _failure(context) or _verdict(context) or f"ended: {context.get('reason')}"
     base = conf.get("api", "base_url", fallback="").rstrip("/")
+    has_report = "announce" in context["dag"].task_ids
     lines = [
         f"{context['dag'].dag_id}: {ended}",
         _result(context, "announce").get("headline"),
         f"run {run_id}",
-        f"{base}{report_path(run_id)}",
+        f"{base}{report_path(run_id)}" if has_report else None,
     ]
     return "\n".join(line for line in lines if line)
 

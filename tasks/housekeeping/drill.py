@@ -17,7 +17,7 @@ from tasks.housekeeping.garbage import losses
 from tasks.housekeeping.objects import key_of
 from tasks.housekeeping.roots import Root, version_roots
 from tasks.params.housekeeping import Housekeeping
-from tasks.registry.manifest import now, number, room, whole_versions
+from tasks.registry.manifest import need_manifest, now, number, room, whole_versions
 from tasks.registry.versions import fetch_version
 from tasks.stage.errors import StageError, Unavailable
 from tasks.store.lock import Say
@@ -53,11 +53,13 @@ def drill(
 
     The outcome is recorded in the store, `housekeeping/drills/NAME/VERSION.json`. Raises StageError
     when the version does not come back whole or a figure is off by more than
-    `housekeeping.drill_tolerance` points, Unavailable (and records nothing) when the store is away.
+    `housekeeping.drill_tolerance` points, BadInput when there is no such version, Unavailable (and
+    records nothing) when the store is away.
     """
     chosen = version or turn(store, name)
     if chosen is None:
         return {"version": None, "figures": []}
+    need_manifest(store, name, chosen)
     say(f"drill: {name}@{chosen}")
     found: dict[str, Any] = {"version": chosen, "at": now(), "ok": False, "figures": []}
     try:

@@ -37,12 +37,21 @@ def test_a_field_shows_what_params_yaml_says() -> None:
 
 def test_only_lists_and_structures_have_no_field() -> None:
     present = flat(yaml.safe_load((ROOT / "params.yaml").read_text()))
-    missing = set(present) - set(FORM)
+    missing = set(present) - set(FORM) - set(form(ROOT, "housekeeping"))
     assert missing == {
         "ingest.text", "ingest.task", "ingest.split", "ingest.mask", "finetune.adversarial",
         "finetune.adapter", "finetune.adapt", "finetune.augment", "finetune.loss",
         "finetune.sampling", "finetune.task_weights", "prune.keep", "export.variants",
     }  # fmt: skip
+
+
+def test_what_no_run_reads_has_a_form_of_its_own() -> None:
+    section = yaml.safe_load((ROOT / "params.yaml").read_text())["housekeeping"]
+    fields = form(ROOT, "housekeeping")
+    assert {key: field.value for key, field in fields.items()} == {
+        f"housekeeping.{key}": value for key, value in section.items()
+    }
+    assert not set(fields) & set(FORM)
 
 
 def test_types_limits_choices_and_help_are_those_of_the_schema() -> None:

@@ -44,9 +44,7 @@ def quiet(_: str) -> None:
 
 def published(store: Store, folder: Path, graph: str, run: str | None, lock: Any) -> str:
     made = facts(lock=lock, revision="r1")
-    return publish(
-        store, NAME, 1, release(folder / graph, graph), replace(made, run=run)
-    ).version
+    return publish(store, NAME, 1, release(folder / graph, graph), replace(made, run=run)).version
 
 
 def lock_of(run: Run) -> dict[str, Any]:

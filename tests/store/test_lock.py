@@ -44,12 +44,12 @@ def test_many_share_it_and_leave_nothing_behind(store: Store) -> None:
 
 def test_who_wants_it_alone_waits_for_the_others_and_says_so(store: Store) -> None:
     said: list[str] = []
-    with shared(store, "finetune of run a", quiet):
-        with (
-            pytest.raises(Unavailable, match="1 at work, finetune of run a among them"),
-            exclusive(store, "gc", said.append, patience=0.1),
-        ):
-            pytest.fail("both hold it")
+    with (
+        shared(store, "finetune of run a", quiet),
+        pytest.raises(Unavailable, match="1 at work, finetune of run a among them"),
+        exclusive(store, "gc", said.append, patience=0.1),
+    ):
+        pytest.fail("both hold it")
     assert said == ["waiting: 1 at work, finetune of run a among them"]
     with exclusive(store, "gc", quiet) as held:
         held.check()
@@ -104,11 +104,16 @@ def test_a_holder_without_a_sign_of_life_is_gone_and_must_not_believe_it_held_it
 ) -> None:
     with exclusive(store, "gc", quiet):
         pass  # a bucket has been found to be atomic, which takes a second
-    with pytest.raises(Broken, match="was taken for dead"), shared(store, "frozen", quiet):
-        time.sleep(4.1)
-        monkeypatch.setattr(lock, "HELD_SECONDS", 3.0)
-        with exclusive(store, "gc", quiet):
-            pass
+
+    def frozen() -> None:
+        with shared(store, "frozen", quiet):
+            time.sleep(4.1)
+            monkeypatch.setattr(lock, "HELD_SECONDS", 3.0)
+            with exclusive(store, "gc", quiet):
+                pass
+
+    with pytest.raises(Broken, match="was taken for dead"):
+        frozen()
     assert store.keys(ROOM) == []
 
 
@@ -129,9 +134,11 @@ def test_a_lock_that_a_dead_one_held_alone_is_taken_over_and_it_may_do_no_more(
         monkeypatch.setattr(lock, "HELD_SECONDS", 2.0)
         with shared(here, "one", quiet):
             pass
-        with exclusive(here, "second", quiet):
-            with pytest.raises(Broken, match="could not be renewed in time"):
-                frozen.check()
+        with (
+            exclusive(here, "second", quiet),
+            pytest.raises(Broken, match="could not be renewed in time"),
+        ):
+            frozen.check()
         assert here.keys(EXCLUSIVE) == []
 
 
