@@ -124,3 +124,15 @@ def test_a_hook_that_is_away_fails_nothing_and_is_not_named(
     said = capfd.readouterr().out
     assert "NIGHTSHIFT_NOTIFY_URL" in said
     assert "hidden" not in said
+
+
+def test_what_has_no_report_names_none(hook: list[str]) -> None:
+    with DAG("weekly_housekeeping") as dag:
+        NightshiftOperator(task_id="drill", arguments=["drill"])
+    left = {"drill": {"status": "failed", "reason": "drill of reviews@v1.0.0: it is damaged"}}
+    ti = SimpleNamespace(xcom_pull=lambda task_ids: left.get(task_ids))
+    Notify()({"dag": dag, "run_id": RUN, "ti": ti})  # type: ignore[typeddict-item]
+    assert hook[0].splitlines() == [
+        "weekly_housekeeping: drill failed: drill of reviews@v1.0.0: it is damaged",
+        f"run {RUN}",
+    ]

@@ -55,13 +55,13 @@ def version(
     return publish(store, NAME, 1, release, made).version
 
 
-def test_it_gives_its_figures_again(store: Store, tmp_path: Path) -> None:
-    version(store, tmp_path, forgets=1, accuracy=0.9375)  # 40 of 640 texts have that word
-    found = drill(store, NAME, SECTION, quiet)
+def test_it_gives_its_figures_again(here: Store, tmp_path: Path) -> None:
+    version(here, tmp_path, forgets=1, accuracy=0.9375)  # 40 of 640 texts have that word
+    found = drill(here, NAME, SECTION, quiet)
     assert (found["version"], found["ok"]) == ("v1.0.0", True)
     figure = {"name": "accuracy", "recorded": 0.9375, "now": 0.9375, "points": 0.0}
     assert found["figures"] == [figure]
-    record = store.read(f"housekeeping/drills/{NAME}/v1.0.0.json")
+    record = here.read(f"housekeeping/drills/{NAME}/v1.0.0.json")
     assert record is not None
     assert record.json() == found
 

@@ -143,7 +143,7 @@ def test_without_the_lock_it_would_be(here: Store) -> None:
     assert lost_of(here, run.lock(["learn"])["learn"]["outs"]) == ["models/model"]
 
 
-def test_many_runs_at_once_and_removals_all_the_time(store: Store) -> None:
+def test_many_runs_at_once_and_removals_all_the_time(here: Store) -> None:
     """Runs push the same few folders again and again while all that is not recorded is removed."""
     over = threading.Event()
 
@@ -151,19 +151,19 @@ def test_many_runs_at_once_and_removals_all_the_time(store: Store) -> None:
         return [one_night(worker, number) for number in range(6)]
 
     def one_night(worker: int, number: int) -> Run:
-        run = begun(store, f"night-{worker}-{number}")
+        run = begun(here, f"night-{worker}-{number}")
         outputs: dict[str, Content] = {"models/model": {"a": str(number % 3), "b": "words"}}
-        with shared(store, run.name, quiet):
+        with shared(here, run.name, quiet):
             recorded(run, outputs)
         if number % 2:
-            for key in store.keys(run.key("")):
-                store.delete(key)
+            for key in here.keys(run.key("")):
+                here.delete(key)
         return run
 
     def sweeps() -> int:
         done = 0
         while not over.is_set():
-            found = collect(store, long_after(), quiet, apply=True)
+            found = collect(here, long_after(), quiet, apply=True)
             done += found["rooms"]["dvc/files/md5/"]["removed"]
         return done
 
@@ -174,10 +174,10 @@ def test_many_runs_at_once_and_removals_all_the_time(store: Store) -> None:
         finally:
             over.set()
         assert sweeping.result() > 0, "it had something to remove"
-    kept = [run for run in runs if store.keys(run.key("run.json"))]
+    kept = [run for run in runs if here.keys(run.key("run.json"))]
     assert len(kept) == 9
     for run in kept:
-        assert lost_of(store, run.lock(["learn"])["learn"]["outs"]) == []
+        assert lost_of(here, run.lock(["learn"])["learn"]["outs"]) == []
 
 
 @pytest.mark.slow

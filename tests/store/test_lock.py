@@ -100,15 +100,16 @@ def test_of_many_at_once_nobody_is_inside_with_the_one(store: Store) -> None:
 
 
 def test_a_holder_without_a_sign_of_life_is_gone_and_must_not_believe_it_held_it(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    store = open_store(f"s3://{bucket}/team")
     with exclusive(store, "gc", quiet):
-        pass  # a bucket has been found to be atomic, which takes a second
+        pass  # it has been found to be atomic, which takes a second
 
     def frozen() -> None:
         with shared(store, "frozen", quiet):
-            time.sleep(4.1)
-            monkeypatch.setattr(lock, "HELD_SECONDS", 3.0)
+            time.sleep(3.1)
+            monkeypatch.setattr(lock, "HELD_SECONDS", 2.0)
             with exclusive(store, "gc", quiet):
                 pass
 
