@@ -39,7 +39,7 @@ class NightshiftOperator(BaseOperator):
     Airflow retries; everything else raises AirflowFailException with the reason, at once.
     """
 
-    operator_extra_links = (ReportLink(),)
+    operator_extra_links: tuple[ReportLink, ...] = (ReportLink(),)
 
     def __init__(
         self, *, arguments: Sequence[str], command: Sequence[str] = NIGHTSHIFT, **kwargs: Any

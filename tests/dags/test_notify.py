@@ -131,7 +131,7 @@ def test_what_has_no_report_names_none(hook: list[str]) -> None:
         NightshiftOperator(task_id="drill", arguments=["drill"])
     left = {"drill": {"status": "failed", "reason": "drill of reviews@v1.0.0: it is damaged"}}
     ti = SimpleNamespace(xcom_pull=lambda task_ids: left.get(task_ids))
-    Notify()({"dag": dag, "run_id": RUN, "ti": ti})  # type: ignore[typeddict-item]
+    Notify()({"dag": dag, "run_id": RUN, "ti": ti})
     assert hook[0].splitlines() == [
         "weekly_housekeeping: drill failed: drill of reviews@v1.0.0: it is damaged",
         f"run {RUN}",

@@ -23,10 +23,11 @@ def dag() -> DAG:
 
 def arguments(dag: DAG, task: str, **filled_in: Any) -> list[str]:
     """What a task would call, after a person has filled in the form."""
-    given = {key: field.value for key, field in dag.params.items()}  # type: ignore[attr-defined]
+    given: dict[str, Any] = dag.params.dump()
     given |= {key.replace("__", "."): value for key, value in filled_in.items()}
     context = cast(Context, {"params": given, "dag_run": SimpleNamespace(conf={}), "run_id": "x"})
-    found: list[str] = dag.get_task(task)._arguments(context)
+    operator: Any = dag.get_task(task)
+    found: list[str] = operator._arguments(context)
     return found
 
 

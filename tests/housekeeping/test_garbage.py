@@ -34,8 +34,8 @@ from tests.housekeeping.made import (
 )
 from tests.registry.made import NAME, facts, release
 
-MODEL: Content = {"weights": "w1", "vocabulary": "words"}
-OTHER: Content = {"weights": "w2", "vocabulary": "words"}
+MODEL = {"weights": "w1", "vocabulary": "words"}
+OTHER = {"weights": "w2", "vocabulary": "words"}
 
 
 def quiet(_: str) -> None:
