@@ -83,8 +83,23 @@ class Workspace:
         )
 
     def push(self, stage: str) -> None:
-        """Send a stage's outputs to the store."""
+        """Send a stage's outputs to the store, and what DVC's run-cache noted of how it ran.
+
+        `dvc push --run-cache` would send the notes of all that this machine has ever run.
+        """
         transfer(self.folder, self.run.store, self.say, "push", stage)
+        entry = self.entry(stage) or {}
+        for path in self._noted():
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            if content.get("outs") == entry.get("outs"):
+                key = path.relative_to(cache_folder() / "dvc").as_posix()
+                self.run.store.upload(path, f"dvc/{key}")
+
+    def _noted(self) -> list[Path]:
+        """The run-cache's entries that have come since this folder was made."""
+        since = (self.folder / "params.yaml").stat().st_mtime
+        found = (cache_folder() / "dvc" / "runs").glob("??/*/*")
+        return [path for path in found if len(path.name) == 64 and path.stat().st_mtime >= since]
 
 
 @contextmanager

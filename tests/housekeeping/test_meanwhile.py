@@ -13,11 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
+from tasks.handover.dvc import run_dvc
 from tasks.handover.prepare import prepare
 from tasks.handover.run import Record, Run
 from tasks.handover.worker import work
-from tasks.handover.workspace import workspace
+from tasks.handover.workspace import workspace, write_config
 from tasks.housekeeping.garbage import collect
 from tasks.housekeeping.retention import expire
 from tasks.store.lock import shared
@@ -178,6 +180,23 @@ def test_many_runs_at_once_and_removals_all_the_time(here: Store) -> None:
     assert len(kept) == 9
     for run in kept:
         assert lost_of(here, run.lock(["learn"])["learn"]["outs"]) == []
+
+
+def test_a_laptop_need_not_run_what_a_worker_has_run(
+    here: Store, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither `dvc.lock` nor outputs are there: DVC's run-cache leads to them."""
+    night(here, project, "first", "same")
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    params["ingest"]["salt"] = "same"
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    monkeypatch.setenv("NIGHTSHIFT_CACHE", str(tmp_path / "laptop"))
+    write_config(project, here, scratch=True)
+    said: list[str] = []
+    for arguments in (["fetch", "--run-cache"], ["repro", "--pull"]):
+        assert run_dvc(project, here.url, said.append, *arguments) == 0, said
+    assert "Stage 'ingest' is cached - skipping run, checking out outputs" in said
+    assert (project / "models/model/weights").read_text() == "same"
 
 
 @pytest.mark.slow
