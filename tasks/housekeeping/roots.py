@@ -14,7 +14,7 @@ from tasks.housekeeping.objects import outputs
 from tasks.inference.release import MANIFEST
 from tasks.registry.git import Git, GitError
 from tasks.registry.manifest import is_version, together
-from tasks.stage.errors import BadInput, StageError
+from tasks.stage.errors import BadInput, StageError, Unavailable
 from tasks.store.store import Store, read_record
 
 LOCK = "dvc.lock"
@@ -115,17 +115,20 @@ def _branches(repository: Path | None) -> Iterator[Root]:
     if here.is_file():
         content = _yaml(here.read_text(encoding="utf-8"), str(here))
         yield Root(str(here), dict(outputs(content)), promised=False)
-    known: dict[str, dict[str, str]] = {}
     try:
         git = Git(repository)
-        for ref, tip in git.tips(git.remote()).items():
-            yield Root(f"branch {ref}", _at(git, tip, known), promised=False)
     except GitError as error:
         raise BadInput(
             f"housekeeping.repository: {repository.resolve()}: git: {error}; what its branches "
             "need can't be told: put a repository there, or null if no branch names data of this "
             "store"
         ) from None
+    known: dict[str, dict[str, str]] = {}
+    try:
+        for ref, tip in git.tips(git.remote()).items():
+            yield Root(f"branch {ref}", _at(git, tip, known), promised=False)
+    except GitError as error:
+        raise Unavailable(f"the branches of {repository.resolve()} can't be read: {error}") from None
 
 
 def _at(git: Git, tip: str, known: dict[str, dict[str, str]]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from tasks.housekeeping.retention import expire
 from tasks.registry.aliases import promote
 from tasks.registry.manifest import whole_versions
 from tasks.registry.publishing import publish
-from tasks.stage.errors import BadInput, StageError
+from tasks.stage.errors import BadInput, StageError, Unavailable
 from tasks.store.store import Store, to_json
 from tests.housekeeping.made import (
     Content,
@@ -173,6 +173,17 @@ def test_without_the_repository_nothing_is_removed(here: Store, tmp_path: Path) 
     push(here, OTHER)
     with pytest.raises(BadInput, match="what its branches need can't be told: put a repository"):
         collect(here, long_after(repository=str(tmp_path)), quiet, apply=True)
+    assert here.keys(key_of(md5_of(OTHER)))
+
+
+def test_a_remote_that_is_away_stops_it_for_now(here: Store, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    git(mine, "init")
+    git(mine, "remote", "add", "origin", str(tmp_path / "away"))
+    push(here, OTHER)
+    with pytest.raises(Unavailable, match="the branches of .*/mine can't be read"):
+        collect(here, long_after(repository=str(mine)), quiet, apply=True)
     assert here.keys(key_of(md5_of(OTHER)))
 
 
