@@ -18,8 +18,13 @@ def run_slug(name: str) -> str:
     return f"{plain}-{digest}" if plain else digest
 
 
+def is_slug(text: str) -> bool:
+    """Whether `text` can be a run's id."""
+    return re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,98}[a-z0-9])?", text) is not None
+
+
 def check_slug(run: str) -> str:
     """The id itself; raises BadInput when it is none, since it becomes part of paths."""
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,98}[a-z0-9])?", run):
+    if not is_slug(run):
         raise BadInput(f"run id: got {run!r}; takes lower-case letters, digits and -, at most 100")
     return run

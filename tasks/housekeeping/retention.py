@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.handover.names import is_slug
 from tasks.handover.run import LATEST
 from tasks.housekeeping.roots import version_roots
 from tasks.params.housekeeping import Housekeeping
@@ -49,11 +50,11 @@ def expire(store: Store, section: Housekeeping, say: Say, apply: bool = False) -
 
 
 def folders(store: Store) -> list[Folder]:
-    """Every run's, the last touched first."""
+    """Every run's, the last touched first; what else lies there (the journal) is none."""
     runs: dict[str, Folder] = {}
     for entry in store.listing(ROOM):
         run, inside, _ = entry.key.removeprefix(ROOM).partition("/")
-        if inside:
+        if inside and is_slug(run):
             so_far = runs.get(run, Folder(run, [], 0, 0.0))
             keys, size = [*so_far.keys, entry.key], so_far.size + entry.size
             runs[run] = Folder(run, keys, size, max(so_far.touched, entry.modified))

@@ -128,7 +128,9 @@ def _branches(repository: Path | None) -> Iterator[Root]:
         for ref, tip in git.tips(git.remote()).items():
             yield Root(f"branch {ref}", _at(git, tip, known), promised=False)
     except GitError as error:
-        raise Unavailable(f"the branches of {repository.resolve()} can't be read: {error}") from None
+        raise Unavailable(
+            f"the branches of {repository.resolve()} can't be read: {error}"
+        ) from None
 
 
 def _at(git: Git, tip: str, known: dict[str, dict[str, str]]) -> dict[str, str]:

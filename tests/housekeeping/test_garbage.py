@@ -182,7 +182,7 @@ def test_a_remote_that_is_away_stops_it_for_now(here: Store, tmp_path: Path) -> 
     git(mine, "init")
     git(mine, "remote", "add", "origin", str(tmp_path / "away"))
     push(here, OTHER)
-    with pytest.raises(Unavailable, match="the branches of .*/mine can't be read"):
+    with pytest.raises(Unavailable, match=r"the branches of .*/mine can't be read"):
         collect(here, long_after(repository=str(mine)), quiet, apply=True)
     assert here.keys(key_of(md5_of(OTHER)))
 

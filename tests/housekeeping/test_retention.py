@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.handover import journal
 from tasks.handover.run import Run, set_latest
 from tasks.housekeeping.retention import expire, folders
 from tasks.params.housekeeping import Housekeeping
@@ -104,6 +105,16 @@ def test_half_a_removal_is_finished_the_next_time(here: Store) -> None:
     here.delete(runs[0].key("run.json"))
     expire(here, long_after(keep_runs=1), quiet, apply=True)
     assert left(here) == ["night-2"]
+
+
+def test_what_is_no_runs_folder_stays(here: Store) -> None:
+    here.write(f"{journal.FOLDER}{NAME}.json", b"[]")
+    here.write("runs/.probe-1", b"")
+    nights(here, 3)
+    expire(here, long_after(keep_runs=1), quiet, apply=True)
+    assert left(here) == ["night-2"]
+    assert here.keys(journal.FOLDER)
+    assert here.keys("runs/.probe-1")
 
 
 def test_a_manifest_that_can_t_be_read_stops_it(here: Store) -> None:

@@ -16,6 +16,7 @@ from tasks.registry.aliases import production, promote, rollback
 from tasks.registry.publishing import publish
 from tasks.registry.versions import fetch_version
 from tasks.stage.errors import BadInput
+from tasks.store.lock import shared
 from tasks.store.store import to_json
 from tests.infra.bucket.conftest import As
 from tests.infra.bucket.installed import Installation
@@ -71,6 +72,16 @@ def test_seaweedfs_lets_each_role_do_its_part_of_a_night(
 
     as_role("Reader")
     assert answers(installation) == ["good", "bad"]
+
+
+def test_seaweedfs_lets_a_worker_share_the_lock_and_nobody_else(as_role: As) -> None:
+    store = as_role("Worker")
+    with shared(store, "a worker", quietly):
+        assert len(store.keys("locks/")) == 1
+    assert store.keys("locks/") == []
+    for role in ("Publisher", "Reader"):
+        with pytest.raises(BadInput, match="access denied"), shared(as_role(role), role, quietly):
+            pytest.fail(f"a {role} holds it")
 
 
 def test_seaweedfs_lets_a_publisher_take_a_version_back_and_a_worker_do_nothing_like_it(

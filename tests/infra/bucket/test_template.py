@@ -79,7 +79,7 @@ OF_WHAT_IS_NOT_THERE_ANY_MORE = {
     "ExpiredObjectDeleteMarker",
     "NoncurrentVersionExpiration",
 }
-ROOMS_WITHOUT_ALIASES = {f"{PREFIX}{room}/" for room in ("code", "dvc", "runs")}
+ROOMS_WITHOUT_ALIASES = {f"{PREFIX}{room}/" for room in ("code", "dvc", "locks", "runs")}
 
 
 def ends_what_serves(built: Stack) -> list[str]:
@@ -112,7 +112,7 @@ def test_a_lifecycle_that_ends_more_is_found_out(old: str, new: str, rule: str) 
 
 # --- least privilege ----------------------------------------------------------------------------
 
-ROOMS = ("code", "dvc", "registry", "runs")
+ROOMS = ("code", "dvc", "locks", "registry", "runs")
 GRANTABLE = {
     "s3:AbortMultipartUpload",
     "s3:DeleteObject",
