@@ -23,15 +23,6 @@ EVERYDAY = (
     "publish.promotion",
 )
 """What people change from one run to the next: it stands first, in the section that is open."""
-BESIDE = "housekeeping"
-"""The section that no run reads: a DAG of its own has it."""
-LIMITS = {
-    "ge": "minimum",
-    "gt": "exclusiveMinimum",
-    "le": "maximum",
-    "lt": "exclusiveMaximum",
-}
-"""What the schema calls a limit of a value that may be null, in JSON Schema's words."""
 WORDS = {
     "minimum": "{} or more",
     "exclusiveMinimum": "more than {}",
@@ -41,21 +32,13 @@ WORDS = {
 
 
 def form(root: Path, section: str | None = None) -> dict[str, Param]:
-    """Every field that holds one value, by its dotted name, defaults from the project's own file.
-
-    Those of one section, or without it of all that a run reads.
+    """Every field that holds one value, by its dotted name, defaults from the project's own file:
+    those of one section, or without it of all that a run reads.
 
     Lists and structures have no field: they can be given as JSON, and `prepare` checks them.
     Raises BadInput when `params.yaml` is not as it should be.
     """
-    fields = {knob.key: _field(knob) for knob in knobs(root)}
-    content = read(root / PARAMS)
-    check(Params, content, root / PARAMS)
-    fields = {
-        key: field
-        for key, field in _fields(flat(content))
-        if (key.partition(".")[0] == section if section else not key.startswith(f"{BESIDE}."))
-    }
+    fields = {knob.key: _field(knob) for knob in knobs(root, section)}
     first = [key for key in EVERYDAY if key in fields]
     return {key: fields[key] for key in (*first, *(key for key in fields if key not in first))}
 

@@ -10,7 +10,6 @@ changed there holds for that run only and is kept with it.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
 
@@ -23,39 +22,20 @@ from dags.operators import (
     NightshiftOperator,
     PrepareOperator,
 )
-from dags.pods import executor_config
+from dags.places import Places
 from tasks.handover.graph import read_graph
-from tasks.handover.resources import read_table
 from tasks.params.base import PARAMS, load_section
 from tasks.params.finetune import Finetune
 
 NEW_DATA = Asset("nightshift://data")
 """An update of it says "there is new data, look now"."""
 NIGHT = CronTriggerTimetable("0 2 * * *", timezone="UTC", run_immediately=timedelta(0))
-TABLE = read_table(ROOT)
 GRAPH = read_graph(ROOT)
 AROUND = ("prepare", "gate", "publish", "approve", "promote", "announce", "cleanup")
 """The tasks that are no stages."""
 HOSTS = load_section(Finetune, ROOT / PARAMS).hosts
 """How many machines train together: each has a task of its own."""
-TASKS = TABLE.tasks("nightly_retraining", [*GRAPH.stages, *AROUND])
-
-
-def place(name: str) -> dict[str, Any]:
-    """Where a task runs and what it may take, as an operator's arguments."""
-    queue = TABLE.queues[TASKS[name].queue]
-    return {
-        "task_id": name,
-        "queue": TASKS[name].queue,
-        "pool": queue.pool,
-        "executor_config": executor_config(TASKS[name], queue),
-    }
-
-
-def task(name: str) -> dict[str, Any]:
-    """The same of a task that is ended when its hours are over."""
-    return {**place(name), "execution_timeout": TASKS[name].time}
-
+PLACES = Places(ROOT, "nightly_retraining", [*GRAPH.stages, *AROUND])
 
 with DAG(
     dag_id="nightly_retraining",
@@ -78,28 +58,30 @@ with DAG(
     on_failure_callback=Notify(),
     tags=["nightshift"],
 ) as dag:
-    prepare = PrepareOperator(hosts=HOSTS, arguments=["prepare"], **task("prepare"))
+    prepare = PrepareOperator(hosts=HOSTS, arguments=["prepare"], **PLACES.task("prepare"))
     stages = {
-        name: NightshiftOperator(arguments=["stage", name], doc_md=stage.description, **task(name))
+        name: NightshiftOperator(
+            arguments=["stage", name], doc_md=stage.description, **PLACES.task(name)
+        )
         for name, stage in GRAPH.stages.items()
     }
     others = [
         NightshiftOperator(
             arguments=["stage", "finetune", "--host", str(number)],
-            **{**task("finetune"), "task_id": f"finetune_host_{number}"},
+            **{**PLACES.task("finetune"), "task_id": f"finetune_host_{number}"},
         )
         for number in range(1, HOSTS)
     ]
-    gate = GateOperator(arguments=["gate"], **task("gate"))
+    gate = GateOperator(arguments=["gate"], **PLACES.task("gate"))
     publish, promote, announce, cleanup = (
-        NightshiftOperator(arguments=[name], **task(name))
+        NightshiftOperator(arguments=[name], **PLACES.task(name))
         for name in ("publish", "promote", "announce", "cleanup")
     )
     approve = ApproveOperator(
         subject="Promote what was published?",
         defaults=ApproveOperator.REJECT,
-        response_timeout=TASKS["approve"].time,
-        **place("approve"),
+        response_timeout=PLACES.time("approve"),
+        **PLACES.place("approve"),
     )
 
     for before, after in sorted(GRAPH.edges()):

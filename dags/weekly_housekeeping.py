@@ -11,13 +11,15 @@ It is paused until a person switches it on: look first at what a dry run says (t
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param
 
-from dags.form import BESIDE, changes, form
+from dags.form import changes, form
 from dags.notify import Notify
 from dags.operators import ROOT, NightshiftOperator
+from dags.places import Places
+from tasks.params.knobs import HOUSEKEEPING
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -48,11 +50,7 @@ class RemovalOperator(HousekeepingOperator):
         return [*super()._arguments(context), *(["--apply"] if context["params"]["apply"] else [])]
 
 
-TASK: dict[str, Any] = {
-    "queue": "cpu",
-    "pool": "nightshift_cpu",
-    "execution_timeout": timedelta(hours=3),
-}
+PLACES = Places(ROOT, "weekly_housekeeping", ["expire", "gc", "drill"])
 
 with DAG(
     dag_id="weekly_housekeeping",
@@ -63,7 +61,7 @@ with DAG(
     max_active_runs=1,
     is_paused_upon_creation=True,
     dagrun_timeout=timedelta(hours=12),
-    params={"apply": APPLY, **form(ROOT, BESIDE)},
+    params={"apply": APPLY, **form(ROOT, HOUSEKEEPING)},
     default_args={
         "owner": "nightshift",
         "retries": 3,
@@ -75,7 +73,7 @@ with DAG(
     tags=["nightshift"],
 ) as dag:
     expire, gc = (
-        RemovalOperator(task_id=name, arguments=[name], **TASK) for name in ("expire", "gc")
+        RemovalOperator(arguments=[name], **PLACES.task(name)) for name in ("expire", "gc")
     )
-    drill = HousekeepingOperator(task_id="drill", arguments=["drill"], **TASK)
+    drill = HousekeepingOperator(arguments=["drill"], **PLACES.task("drill"))
     expire >> gc >> drill

@@ -19,6 +19,8 @@ LIMITS = {
     "lt": "exclusiveMaximum",
 }
 """What the schema calls a limit of a value that may be null, in JSON Schema's words."""
+HOUSEKEEPING = "housekeeping"
+"""The section that no run reads."""
 SCALARS = {"string", "integer", "number", "boolean", "null"}
 
 
@@ -39,8 +41,9 @@ class Knob:
         return found if isinstance(found, list) else [found]
 
 
-def knobs(root: Path) -> Iterator[Knob]:
-    """The parameters of the project in `root`, in the order of the schema.
+def knobs(root: Path, only: str | None = None) -> Iterator[Knob]:
+    """The parameters of the project in `root`, in the order of the schema: those of the section
+    `only`, or without it of all that a run reads.
 
     Lists and structures are left out. Raises BadInput when `params.yaml` is not as it should be.
     """
@@ -49,6 +52,8 @@ def knobs(root: Path) -> Iterator[Knob]:
     present = flat(content)
     schema = Params.model_json_schema()
     for section, reference in schema["properties"].items():
+        if section != only if only else section == HOUSEKEEPING:
+            continue
         model = schema["$defs"][reference["$ref"].rpartition("/")[2]]
         for name, field in model["properties"].items():
             key = f"{section}.{name}"
