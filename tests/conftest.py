@@ -19,8 +19,14 @@ LONGEST = ("tests/test_end_to_end.py", "tests/test_finetune.py", "tests/training
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first; the order is otherwise as it was."""
+    """Put the longest files first; the order is otherwise as it was.
+
+    With `--dist loadgroup` a file stays together, and so do all that share the one Airflow.
+    """
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+    for item in items:
+        shared = "airflow" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("airflow" if shared else str(item.path)))
 
 
 @pytest.fixture(scope="session")

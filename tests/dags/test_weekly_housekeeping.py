@@ -10,6 +10,7 @@ from airflow.sdk import DAG, Context, TriggerRule
 from typer.testing import CliRunner
 
 from tasks.cli import app
+from tasks.handover.resources import read_table
 from tests.made import ROOT
 
 
@@ -73,12 +74,13 @@ def test_a_dry_run_and_other_settings_may_be_filled_in(dag: DAG) -> None:
     ]  # fmt: skip
 
 
-def test_its_tasks_have_a_place_and_an_end(dag: DAG) -> None:
+def test_its_tasks_have_the_place_and_the_end_that_the_table_says(dag: DAG) -> None:
+    table = read_table(ROOT)
     assert dag.dagrun_timeout is not None
     for task in dag.tasks:
-        assert (task.queue, task.pool) == ("cpu", "nightshift_cpu")
-        limit = task.execution_timeout
-        assert limit is not None
-        assert timedelta(0) < limit < dag.dagrun_timeout
+        row = table.dags["weekly_housekeeping"][task.task_id]
+        assert (task.queue, task.pool) == (row.queue, table.queues[row.queue].pool)
+        assert task.execution_timeout == row.time
+        assert timedelta(0) < row.time < dag.dagrun_timeout
         assert task.retries == 3
     assert (ROOT / "docs" / "housekeeping.md").is_file(), "the DAG's page refers to it"
