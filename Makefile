@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+ON_AIRFLOW := tests/browser tests/dags tests/monitoring
 READY  := $(VENV)/.ready
 
 .PHONY: run test test-airflow airflow s3 week setup clean
@@ -19,7 +20,9 @@ airflow: $(READY)        ## Airflow on 127.0.0.1:8080 with the DAG nightly_retra
 	@$(BIN)/python -m infra.airflow.up --port $(or $(PORT),8080)
 
 test-airflow: $(READY)   ## nights on two workers, a real Airflow by REST and in a browser (chromium)
-	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -m slow -n 2 --dist loadgroup
+	OMP_NUM_THREADS=2 $(BIN)/python -m pytest -m slow $(ON_AIRFLOW)
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -m slow -n 2 --dist loadfile \
+	  $(ON_AIRFLOW:%=--ignore=%)
 
 s3: $(READY)             ## an S3 server on this machine, for development
 	@$(BIN)/python -m infra.s3

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tasks.store.store import Store, open_store
 from tests.made import ROOT, make_tiny_model, opinions, write_csv
 from tests.running_airflow import airflow
 from tests.s3 import bucket, s3, s3_endpoint, s3_server
@@ -19,14 +20,8 @@ LONGEST = ("tests/test_end_to_end.py", "tests/test_finetune.py", "tests/training
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first; the order is otherwise as it was.
-
-    With `--dist loadgroup` a file stays together, and so do all that share the one Airflow.
-    """
+    """Put the longest files first; the order is otherwise as it was."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
-    for item in items:
-        shared = "airflow" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("airflow" if shared else str(item.path)))
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +44,19 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     return tmp_path
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """A store in a folder, and one in a real bucket."""
+    if request.param == "folder":
+        return open_store(str(tmp_path / "store"))
+    return open_store(f"s3://{request.getfixturevalue('bucket')}/some/prefix")
+
+
+@pytest.fixture
+def folder_store(tmp_path: Path) -> Store:
+    return open_store(str(tmp_path / "store"))
 
 
 @pytest.fixture(scope="session")

@@ -238,11 +238,11 @@ class _Patience:
         self._end, self._say, self._said = time.monotonic() + seconds, say, float("-inf")
 
     def wait(self, why: str) -> None:
-        if time.monotonic() > self._end:
-            raise Unavailable(f"{why}, for too long: run again later")
         if time.monotonic() - self._said > SECONDS_BETWEEN_WORDS:
             self._say(f"waiting: {why}")
             self._said = time.monotonic()
+        if time.monotonic() > self._end:
+            raise Unavailable(f"{why}, for too long: run again later")
         time.sleep(SECONDS_BETWEEN_LOOKS)
 
 

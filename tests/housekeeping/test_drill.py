@@ -55,25 +55,27 @@ def version(
     return publish(store, NAME, 1, release, made).version
 
 
-def test_it_gives_its_figures_again(here: Store, tmp_path: Path) -> None:
-    version(here, tmp_path, forgets=1, accuracy=0.9375)  # 40 of 640 texts have that word
-    found = drill(here, NAME, SECTION, quiet)
+def test_it_gives_its_figures_again(folder_store: Store, tmp_path: Path) -> None:
+    version(folder_store, tmp_path, forgets=1, accuracy=0.9375)  # 40 of 640 texts have that word
+    found = drill(folder_store, NAME, SECTION, quiet)
     assert (found["version"], found["ok"]) == ("v1.0.0", True)
     figure = {"name": "accuracy", "recorded": 0.9375, "now": 0.9375, "points": 0.0}
     assert found["figures"] == [figure]
-    record = here.read(f"housekeeping/drills/{NAME}/v1.0.0.json")
+    record = folder_store.read(f"housekeeping/drills/{NAME}/v1.0.0.json")
     assert record is not None
     assert record.json() == found
 
 
-def test_other_figures_are_a_failure_and_stay_on_record(here: Store, tmp_path: Path) -> None:
-    version(here, tmp_path, forgets=1, accuracy=0.95)
+def test_other_figures_are_a_failure_and_stay_on_record(
+    folder_store: Store, tmp_path: Path
+) -> None:
+    version(folder_store, tmp_path, forgets=1, accuracy=0.95)
     with pytest.raises(StageError, match=r"accuracy 0\.9500 → 0\.9375; .* allows 0\.5 points"):
-        drill(here, NAME, SECTION, quiet)
-    record = here.read(f"housekeeping/drills/{NAME}/v1.0.0.json")
+        drill(folder_store, NAME, SECTION, quiet)
+    record = folder_store.read(f"housekeeping/drills/{NAME}/v1.0.0.json")
     assert record is not None
     assert (record.json()["ok"], record.json()["figures"][0]["points"]) == (False, 1.25)
-    assert drill(here, NAME, Housekeeping(drill_tolerance=1.25), quiet)["ok"] is True
+    assert drill(folder_store, NAME, Housekeeping(drill_tolerance=1.25), quiet)["ok"] is True
 
 
 @pytest.mark.parametrize(
@@ -87,32 +89,34 @@ def test_other_figures_are_a_failure_and_stay_on_record(here: Store, tmp_path: P
     ],
 )
 def test_what_does_not_come_back_whole_is_a_failure(
-    here: Store, tmp_path: Path, key: str, content: bytes | None, message: str
+    folder_store: Store, tmp_path: Path, key: str, content: bytes | None, message: str
 ) -> None:
-    version(here, tmp_path, forgets=0, accuracy=1.0)
+    version(folder_store, tmp_path, forgets=0, accuracy=1.0)
     if key == "test":
         key = key_of(dvc_hash(tmp_path / "test.parquet"))
-    here.delete(key) if content is None else here.write(key, content)
+    folder_store.delete(key) if content is None else folder_store.write(key, content)
     with pytest.raises(StageError, match=message):
-        drill(here, NAME, SECTION, quiet)
+        drill(folder_store, NAME, SECTION, quiet)
 
 
-def test_every_version_has_its_turn(here: Store, tmp_path: Path) -> None:
+def test_every_version_has_its_turn(folder_store: Store, tmp_path: Path) -> None:
     for forgets in range(3):
-        version(here, tmp_path, forgets, accuracy=1 - forgets / 16)
-    drilled = [drill(here, NAME, SECTION, quiet)["version"] for _ in range(3)]
+        version(folder_store, tmp_path, forgets, accuracy=1 - forgets / 16)
+    drilled = [drill(folder_store, NAME, SECTION, quiet)["version"] for _ in range(3)]
     assert drilled == ["v1.0.0", "v1.1.0", "v1.2.0"]
-    here.write(f"housekeeping/drills/{NAME}/v1.1.0.json", b'{"at": "2026-01-01T00:00:00Z"}')
-    assert turn(here, NAME) == "v1.1.0"
-    assert drill(here, NAME, SECTION, quiet, "v1.2.0")["version"] == "v1.2.0"
+    folder_store.write(f"housekeeping/drills/{NAME}/v1.1.0.json", b'{"at": "2026-01-01T00:00:00Z"}')
+    assert turn(folder_store, NAME) == "v1.1.0"
+    assert drill(folder_store, NAME, SECTION, quiet, "v1.2.0")["version"] == "v1.2.0"
 
 
-def test_without_a_version_of_a_run_there_is_nothing_to_do(here: Store, tmp_path: Path) -> None:
-    assert drill(here, NAME, SECTION, quiet)["version"] is None
-    version(here, tmp_path, forgets=0, accuracy=1.0, run=None)
-    assert drill(here, NAME, SECTION, quiet)["version"] is None
+def test_without_a_version_of_a_run_there_is_nothing_to_do(
+    folder_store: Store, tmp_path: Path
+) -> None:
+    assert drill(folder_store, NAME, SECTION, quiet)["version"] is None
+    version(folder_store, tmp_path, forgets=0, accuracy=1.0, run=None)
+    assert drill(folder_store, NAME, SECTION, quiet)["version"] is None
     with pytest.raises(BadInput, match=r"no version v7\.0\.0; it has v1\.0\.0"):
-        drill(here, NAME, SECTION, quiet, "v7.0.0")
+        drill(folder_store, NAME, SECTION, quiet, "v7.0.0")
 
 
 def test_a_store_is_opened_by_its_url(tmp_path: Path) -> None:

@@ -73,31 +73,31 @@ def test_what_a_run_recorded_stays_and_what_nobody_did_goes(store: Store) -> Non
     assert store.keys("locks/") == []
 
 
-def test_a_dry_run_says_the_same_and_removes_nothing(here: Store) -> None:
-    finished(here, "first", {"models/model": MODEL})
-    push(here, OTHER)
-    before = here.keys("")
-    told = collect(here, long_after(), quiet)
-    assert here.keys("") == before
+def test_a_dry_run_says_the_same_and_removes_nothing(folder_store: Store) -> None:
+    finished(folder_store, "first", {"models/model": MODEL})
+    push(folder_store, OTHER)
+    before = folder_store.keys("")
+    told = collect(folder_store, long_after(), quiet)
+    assert folder_store.keys("") == before
     assert told["record"] is None
-    assert told["rooms"] == collect(here, long_after(), quiet, apply=True)["rooms"]
+    assert told["rooms"] == collect(folder_store, long_after(), quiet, apply=True)["rooms"]
 
 
-def test_what_is_young_stays_whole_though_nobody_needs_it(here: Store) -> None:
+def test_what_is_young_stays_whole_though_nobody_needs_it(folder_store: Store) -> None:
     """A listing that stays keeps its files: DVC would not send them again."""
-    push(here, OTHER)
-    before = here.keys("dvc/")
-    collect(here, long_after(grace_hours=1), quiet, apply=True)
-    assert here.keys("dvc/") == before
+    push(folder_store, OTHER)
+    before = folder_store.keys("dvc/")
+    collect(folder_store, long_after(grace_hours=1), quiet, apply=True)
+    assert folder_store.keys("dvc/") == before
 
 
-def test_what_a_run_starts_from_stays_though_that_run_is_gone(here: Store) -> None:
-    base = finished(here, "first", {"models/model": MODEL})
-    begun(here, "second", base)
-    for key in here.keys(base.key("")):
-        here.delete(key)
-    collect(here, long_after(), quiet, apply=True)
-    assert lost_of(here, Run(here, "second").base_entries()["learn"]["outs"]) == []
+def test_what_a_run_starts_from_stays_though_that_run_is_gone(folder_store: Store) -> None:
+    base = finished(folder_store, "first", {"models/model": MODEL})
+    begun(folder_store, "second", base)
+    for key in folder_store.keys(base.key("")):
+        folder_store.delete(key)
+    collect(folder_store, long_after(), quiet, apply=True)
+    assert lost_of(folder_store, Run(folder_store, "second").base_entries()["learn"]["outs"]) == []
 
 
 def test_what_a_version_names_stays_for_ever(store: Store, tmp_path: Path) -> None:
@@ -112,22 +112,22 @@ def test_what_a_version_names_stays_for_ever(store: Store, tmp_path: Path) -> No
 
 
 def test_a_version_published_by_hand_whose_data_were_never_sent_stops_nothing(
-    here: Store, tmp_path: Path
+    folder_store: Store, tmp_path: Path
 ) -> None:
     lock = {"stages": {"learn": entry_of({"models/model": MODEL})}}
-    published(here, tmp_path, "graph", None, lock)
-    assert collect(here, long_after(), quiet, apply=True)["lost"] == []
+    published(folder_store, tmp_path, "graph", None, lock)
+    assert collect(folder_store, long_after(), quiet, apply=True)["lost"] == []
 
 
-def test_what_a_publisher_has_begun_to_publish_stays(here: Store, tmp_path: Path) -> None:
-    run = finished(here, "first", {"models/model": MODEL})
-    version = published(here, tmp_path, "graph", "first", lock_of(run))
+def test_what_a_publisher_has_begun_to_publish_stays(folder_store: Store, tmp_path: Path) -> None:
+    run = finished(folder_store, "first", {"models/model": MODEL})
+    version = published(folder_store, tmp_path, "graph", "first", lock_of(run))
     outs = lock_of(run)["stages"]["learn"]["outs"]
-    here.delete(f"registry/{NAME}/{version}/manifest.json")
-    for key in here.keys("runs/"):
-        here.delete(key)
-    collect(here, long_after(), quiet, apply=True)
-    assert lost_of(here, outs) == []
+    folder_store.delete(f"registry/{NAME}/{version}/manifest.json")
+    for key in folder_store.keys("runs/"):
+        folder_store.delete(key)
+    collect(folder_store, long_after(), quiet, apply=True)
+    assert lost_of(folder_store, outs) == []
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -145,7 +145,7 @@ def committed(folder: Path, content: Content, path: str = "dvc.lock") -> None:
 
 
 def test_what_branches_and_tags_name_stays_here_and_on_the_remote(
-    here: Store, tmp_path: Path
+    folder_store: Store, tmp_path: Path
 ) -> None:
     remote, mine = tmp_path / "remote", tmp_path / "mine"
     remote.mkdir()
@@ -161,48 +161,52 @@ def test_what_branches_and_tags_name_stays_here_and_on_the_remote(
     entry = entry_of({"models/model": contents[4]})
     (mine / "dvc.lock").write_text(yaml.safe_dump({"stages": {"learn": entry}}))
     for content in contents:
-        push(here, content)
+        push(folder_store, content)
 
-    collect(here, long_after(repository=str(mine)), quiet, apply=True)
+    collect(folder_store, long_after(repository=str(mine)), quiet, apply=True)
 
-    assert [each for each in contents if not here.keys(key_of(md5_of(each)))] == contents[5:]
-    assert all(here.keys(key_of(md5_of(str(at)))) for at in range(5))
+    assert [each for each in contents if not folder_store.keys(key_of(md5_of(each)))] == contents[
+        5:
+    ]
+    assert all(folder_store.keys(key_of(md5_of(str(at)))) for at in range(5))
 
 
-def test_without_the_repository_nothing_is_removed(here: Store, tmp_path: Path) -> None:
-    push(here, OTHER)
+def test_without_the_repository_nothing_is_removed(folder_store: Store, tmp_path: Path) -> None:
+    push(folder_store, OTHER)
     with pytest.raises(BadInput, match="what its branches need can't be told: put a repository"):
-        collect(here, long_after(repository=str(tmp_path)), quiet, apply=True)
-    assert here.keys(key_of(md5_of(OTHER)))
+        collect(folder_store, long_after(repository=str(tmp_path)), quiet, apply=True)
+    assert folder_store.keys(key_of(md5_of(OTHER)))
 
 
-def test_a_remote_that_is_away_stops_it_for_now(here: Store, tmp_path: Path) -> None:
+def test_a_remote_that_is_away_stops_it_for_now(folder_store: Store, tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
     git(mine, "init")
     git(mine, "remote", "add", "origin", str(tmp_path / "away"))
-    push(here, OTHER)
+    push(folder_store, OTHER)
     with pytest.raises(Unavailable, match=r"the branches of .*/mine can't be read"):
-        collect(here, long_after(repository=str(mine)), quiet, apply=True)
-    assert here.keys(key_of(md5_of(OTHER)))
+        collect(folder_store, long_after(repository=str(mine)), quiet, apply=True)
+    assert folder_store.keys(key_of(md5_of(OTHER)))
 
 
 @pytest.mark.parametrize("damage", ["gone", "changed"])
-def test_a_lost_listing_stops_it_since_its_files_can_t_be_told(here: Store, damage: str) -> None:
-    run = finished(here, "first", {"models/model": MODEL})
+def test_a_lost_listing_stops_it_since_its_files_can_t_be_told(
+    folder_store: Store, damage: str
+) -> None:
+    run = finished(folder_store, "first", {"models/model": MODEL})
     key = key_of(md5_of(MODEL))
-    here.delete(key) if damage == "gone" else here.write(key, b"[]")
+    folder_store.delete(key) if damage == "gone" else folder_store.write(key, b"[]")
     with pytest.raises(StageError, match=r"lost: run first: models/model \(dvc/files"):
-        collect(here, long_after(), quiet, apply=True)
-    assert here.keys(key_of(md5_of("w1")))
-    collect(here, long_after(), quiet, apply=True, despite_loss=True)
-    assert lost_of(here, run.lock(["learn"])["learn"]["outs"]) == ["models/model"]
+        collect(folder_store, long_after(), quiet, apply=True)
+    assert folder_store.keys(key_of(md5_of("w1")))
+    collect(folder_store, long_after(), quiet, apply=True, despite_loss=True)
+    assert lost_of(folder_store, run.lock(["learn"])["learn"]["outs"]) == ["models/model"]
 
 
-def test_a_lost_file_is_told(here: Store) -> None:
-    finished(here, "first", {"models/model": MODEL})
-    here.delete(key_of(md5_of("w1")))
-    (line,) = collect(here, long_after(), quiet)["lost"]
+def test_a_lost_file_is_told(folder_store: Store) -> None:
+    finished(folder_store, "first", {"models/model": MODEL})
+    folder_store.delete(key_of(md5_of("w1")))
+    (line,) = collect(folder_store, long_after(), quiet)["lost"]
     assert line == f"run first: models/model ({key_of(md5_of('w1'))})"
 
 
@@ -215,29 +219,31 @@ def test_a_lost_file_is_told(here: Store) -> None:
         ("registry/mood/claims/v1.0.0.json", b"[]"),
     ],
 )
-def test_a_record_that_can_t_be_read_stops_it(here: Store, key: str, content: bytes) -> None:
-    push(here, OTHER)
-    here.write(key, content)
+def test_a_record_that_can_t_be_read_stops_it(
+    folder_store: Store, key: str, content: bytes
+) -> None:
+    push(folder_store, OTHER)
+    folder_store.write(key, content)
     with pytest.raises(StageError, match=key):
-        collect(here, long_after(), quiet, apply=True)
-    assert here.keys(key_of(md5_of(OTHER)))
+        collect(folder_store, long_after(), quiet, apply=True)
+    assert folder_store.keys(key_of(md5_of(OTHER)))
 
 
-def test_what_is_no_object_of_dvcs_is_left_alone(here: Store) -> None:
+def test_what_is_no_object_of_dvcs_is_left_alone(folder_store: Store) -> None:
     for key in ("dvc/files/md5/ab/README", "dvc/files/sha256/ab/cd", "dvc/ab/" + "c" * 30):
-        here.write(key, b"x")
-    before = here.keys("dvc/")
-    collect(here, long_after(), quiet, apply=True)
-    assert here.keys("dvc/") == before
+        folder_store.write(key, b"x")
+    before = folder_store.keys("dvc/")
+    collect(folder_store, long_after(), quiet, apply=True)
+    assert folder_store.keys("dvc/") == before
 
 
-def test_the_run_cache_keeps_what_leads_to_objects_that_stay(here: Store) -> None:
-    finished(here, "first", {"models/model": MODEL})
+def test_the_run_cache_keeps_what_leads_to_objects_that_stay(folder_store: Store) -> None:
+    finished(folder_store, "first", {"models/model": MODEL})
     for name, content in (("kept", MODEL), ("gone", OTHER)):
         text = yaml.safe_dump(entry_of({"models/model": content}))
-        here.write(f"dvc/runs/ab/{name}/x", text.encode())
-    collect(here, long_after(), quiet, apply=True)
-    assert here.keys("dvc/runs/") == ["dvc/runs/ab/kept/x"]
+        folder_store.write(f"dvc/runs/ab/{name}/x", text.encode())
+    collect(folder_store, long_after(), quiet, apply=True)
+    assert folder_store.keys("dvc/runs/") == ["dvc/runs/ab/kept/x"]
 
 
 def test_hashes_of_outputs_are_found_and_those_of_inputs_are_not() -> None:
@@ -250,7 +256,7 @@ def test_hashes_of_outputs_are_found_and_those_of_inputs_are_not() -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_after_any_history_all_that_is_kept_can_be_had(
-    here: Store, tmp_path: Path, seed: int
+    folder_store: Store, tmp_path: Path, seed: int
 ) -> None:
     """Nights that share files and folders, versions, promotions, lost runs; and both sweeps."""
     draw = random.Random(seed)
@@ -263,37 +269,37 @@ def test_after_any_history_all_that_is_kept_can_be_had(
             "data/rows": draw.choice("abcxyz"),
         }
         base = runs[-1] if runs and draw.random() < 0.5 else None
-        run = finished(here, f"night-{night}", outs, base=base, revision=f"r{night % 4}")
+        run = finished(folder_store, f"night-{night}", outs, base=base, revision=f"r{night % 4}")
         runs.append(run)
-        here.write("runs/latest.json", to_json({"run": run.name}))
+        folder_store.write("runs/latest.json", to_json({"run": run.name}))
         if draw.random() < 0.3:
-            version = published(here, tmp_path, f"g{night}", run.name, lock_of(run))
+            version = published(folder_store, tmp_path, f"g{night}", run.name, lock_of(run))
             locks[version] = lock_of(run)
             if draw.random() < 0.5:
-                promote(here, NAME, version, "t")
+                promote(folder_store, NAME, version, "t")
         if draw.random() < 0.5:
             settings = long_after(keep_runs=draw.randint(1, 4))
-            gone = expire(here, settings, quiet, apply=True)["runs"]
+            gone = expire(folder_store, settings, quiet, apply=True)["runs"]
             runs = [run for run in runs if run.name not in gone]
-            found = collect(here, settings, quiet, apply=True)
+            found = collect(folder_store, settings, quiet, apply=True)
             assert found["lost"] == []
             for each in runs:
-                assert lost_of(here, each.lock(["learn"])["learn"]["outs"]) == []
-                assert here.keys(f"code/{each.facts()['revision']}")
-            assert sorted(whole_versions(here, NAME)) == sorted(locks)
+                assert lost_of(folder_store, each.lock(["learn"])["learn"]["outs"]) == []
+                assert folder_store.keys(f"code/{each.facts()['revision']}")
+            assert sorted(whole_versions(folder_store, NAME)) == sorted(locks)
             for lock in locks.values():
-                assert lost_of(here, lock["stages"]["learn"]["outs"]) == []
+                assert lost_of(folder_store, lock["stages"]["learn"]["outs"]) == []
     settings = long_after(keep_runs=1)
-    expire(here, settings, quiet, apply=True)
-    collect(here, settings, quiet, apply=True)
+    expire(folder_store, settings, quiet, apply=True)
+    collect(folder_store, settings, quiet, apply=True)
     needed = {md5 for lock in locks.values() for md5, _ in outputs(lock)}
     needed |= {md5 for run in [runs[-1]] for md5, _ in outputs(run.lock(["learn"]))}
     needed |= {md5 for md5, _ in outputs(runs[-1].base_entries())}
-    there = {hash_at(key) for key in here.keys("dvc/")}
-    kept_runs = {key.split("/")[1] for key in here.keys("runs/night")}
+    there = {hash_at(key) for key in folder_store.keys("dvc/")}
+    kept_runs = {key.split("/")[1] for key in folder_store.keys("runs/night")}
     by_versions = {f"night-{n}" for n in range(14)} & kept_runs
     for name in by_versions:
-        needed |= {md5 for md5, _ in outputs(Run(here, name).base_entries())}
+        needed |= {md5 for md5, _ in outputs(Run(folder_store, name).base_entries())}
     folders = {md5 for md5 in needed if md5.endswith(".dir")}
-    files = {each["md5"] for md5 in folders for each in here.read(key_of(md5)).json()}  # type: ignore[union-attr]
+    files = {each["md5"] for md5 in folders for each in folder_store.read(key_of(md5)).json()}  # type: ignore[union-attr]
     assert there == needed | files, "nothing else is left"

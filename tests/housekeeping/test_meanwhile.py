@@ -113,19 +113,21 @@ def garbage_of(store: Store, project: Path) -> None:
 
 
 def test_what_a_run_at_work_found_there_is_not_removed_before_it_says_so(
-    here: Store, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder_store: Store, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    garbage_of(here, project)
-    before = here.keys("dvc/")
-    run = Slow(here, prepare(here, "second", project, ["ingest.salt=same"], quiet).name)
+    garbage_of(folder_store, project)
+    before = folder_store.keys("dvc/")
+    run = Slow(
+        folder_store, prepare(folder_store, "second", project, ["ingest.salt=same"], quiet).name
+    )
     said: list[str] = []
     with ThreadPoolExecutor(2) as pool:
         at_work = pool.submit(work, run, "ingest", quiet)
         assert run.pushed.wait(60)
-        sweep = pool.submit(collect, here, long_after(), said.append, True)
+        sweep = pool.submit(collect, folder_store, long_after(), said.append, True)
         time.sleep(0.5)
         assert not sweep.done()
-        assert here.keys("dvc/") == before, "all of it was there: nothing was sent"
+        assert folder_store.keys("dvc/") == before, "all of it was there: nothing was sent"
         run.go_on.set()
         at_work.result()
         assert sweep.result()["rooms"]["dvc/files/md5/"]["removed"] == 0
@@ -133,19 +135,19 @@ def test_what_a_run_at_work_found_there_is_not_removed_before_it_says_so(
     assert pulled(run, tmp_path / "other", monkeypatch) == "same"
 
 
-def test_without_the_lock_it_would_be(here: Store) -> None:
+def test_without_the_lock_it_would_be(folder_store: Store) -> None:
     """The trap, sprung: so the test above and the one below can fail."""
     outputs: dict[str, Content] = {"models/model": {"weights": "same"}}
-    push(here, outputs["models/model"])
-    run = begun(here, "second")
+    push(folder_store, outputs["models/model"])
+    run = begun(folder_store, "second")
     mine = run.claim("learn")
-    push(here, outputs["models/model"])
-    collect(here, long_after(), quiet, apply=True)
+    push(folder_store, outputs["models/model"])
+    collect(folder_store, long_after(), quiet, apply=True)
     run.finish(mine, replace(mine, status="ok", entry=entry_of(outputs)))
-    assert lost_of(here, run.lock(["learn"])["learn"]["outs"]) == ["models/model"]
+    assert lost_of(folder_store, run.lock(["learn"])["learn"]["outs"]) == ["models/model"]
 
 
-def test_many_runs_at_once_and_removals_all_the_time(here: Store) -> None:
+def test_many_runs_at_once_and_removals_all_the_time(folder_store: Store) -> None:
     """Runs push the same few folders again and again while all that is not recorded is removed."""
     over = threading.Event()
 
@@ -153,19 +155,19 @@ def test_many_runs_at_once_and_removals_all_the_time(here: Store) -> None:
         return [one_night(worker, number) for number in range(6)]
 
     def one_night(worker: int, number: int) -> Run:
-        run = begun(here, f"night-{worker}-{number}")
+        run = begun(folder_store, f"night-{worker}-{number}")
         outputs: dict[str, Content] = {"models/model": {"a": str(number % 3), "b": "words"}}
-        with shared(here, run.name, quiet):
+        with shared(folder_store, run.name, quiet):
             recorded(run, outputs)
         if number % 2:
-            for key in here.keys(run.key("")):
-                here.delete(key)
+            for key in folder_store.keys(run.key("")):
+                folder_store.delete(key)
         return run
 
     def sweeps() -> int:
         done = 0
         while not over.is_set():
-            found = collect(here, long_after(), quiet, apply=True)
+            found = collect(folder_store, long_after(), quiet, apply=True)
             done += found["rooms"]["dvc/files/md5/"]["removed"]
         return done
 
@@ -176,25 +178,25 @@ def test_many_runs_at_once_and_removals_all_the_time(here: Store) -> None:
         finally:
             over.set()
         assert sweeping.result() > 0, "it had something to remove"
-    kept = [run for run in runs if here.keys(run.key("run.json"))]
+    kept = [run for run in runs if folder_store.keys(run.key("run.json"))]
     assert len(kept) == 9
     for run in kept:
-        assert lost_of(here, run.lock(["learn"])["learn"]["outs"]) == []
+        assert lost_of(folder_store, run.lock(["learn"])["learn"]["outs"]) == []
 
 
 def test_a_laptop_need_not_run_what_a_worker_has_run(
-    here: Store, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder_store: Store, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither `dvc.lock` nor outputs are there: DVC's run-cache leads to them."""
-    night(here, project, "first", "same")
+    night(folder_store, project, "first", "same")
     params = yaml.safe_load((project / "params.yaml").read_text())
     params["ingest"]["salt"] = "same"
     (project / "params.yaml").write_text(yaml.safe_dump(params))
     monkeypatch.setenv("NIGHTSHIFT_CACHE", str(tmp_path / "laptop"))
-    write_config(project, here, scratch=True)
+    write_config(project, folder_store, scratch=True)
     said: list[str] = []
     for arguments in (["fetch", "--run-cache"], ["repro", "--pull"]):
-        assert run_dvc(project, here.url, said.append, *arguments) == 0, said
+        assert run_dvc(project, folder_store.url, said.append, *arguments) == 0, said
     assert "Stage 'ingest' is cached - skipping run, checking out outputs" in said
     assert (project / "models/model/weights").read_text() == "same"
 

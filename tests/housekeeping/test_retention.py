@@ -30,10 +30,10 @@ def left(store: Store) -> list[str]:
     return sorted(folder.run for folder in folders(store))
 
 
-def test_the_newest_stay_and_the_rest_goes(here: Store) -> None:
-    nights(here, 5)
-    found = expire(here, long_after(keep_runs=3), quiet, apply=True)
-    assert left(here) == ["night-2", "night-3", "night-4"]
+def test_the_newest_stay_and_the_rest_goes(folder_store: Store) -> None:
+    nights(folder_store, 5)
+    found = expire(folder_store, long_after(keep_runs=3), quiet, apply=True)
+    assert left(folder_store) == ["night-2", "night-3", "night-4"]
     assert found["runs"] == ["night-1", "night-0"]
     assert (found["rooms"]["runs/"]["kept"], found["rooms"]["runs/"]["removed"]) == (3, 2)
 
@@ -47,79 +47,79 @@ def test_in_a_bucket_too(store: Store) -> None:
     assert store.keys("runs/latest.json")
 
 
-def test_a_dry_run_says_the_same_and_removes_nothing(here: Store) -> None:
-    nights(here, 5)
-    before = here.keys("")
-    told = expire(here, long_after(keep_runs=3), quiet)
-    assert here.keys("") == before
-    assert told == expire(here, long_after(keep_runs=3), quiet, apply=True)
+def test_a_dry_run_says_the_same_and_removes_nothing(folder_store: Store) -> None:
+    nights(folder_store, 5)
+    before = folder_store.keys("")
+    told = expire(folder_store, long_after(keep_runs=3), quiet)
+    assert folder_store.keys("") == before
+    assert told == expire(folder_store, long_after(keep_runs=3), quiet, apply=True)
 
 
-def test_by_default_nothing_of_today_goes(here: Store) -> None:
-    nights(here, 40)
-    assert expire(here, Housekeeping(), quiet, apply=True)["runs"] == []
+def test_by_default_nothing_of_today_goes(folder_store: Store) -> None:
+    nights(folder_store, 40)
+    assert expire(folder_store, Housekeeping(), quiet, apply=True)["runs"] == []
 
 
-def test_what_the_next_run_starts_from_stays(here: Store) -> None:
-    runs = nights(here, 4)
+def test_what_the_next_run_starts_from_stays(folder_store: Store) -> None:
+    runs = nights(folder_store, 4)
     set_latest(runs[0])
-    found = expire(here, long_after(keep_runs=1), quiet, apply=True)
+    found = expire(folder_store, long_after(keep_runs=1), quiet, apply=True)
     assert found["why"]["night-0"] == "what the next run starts from"
-    assert left(here) == ["night-0", "night-3"]
+    assert left(folder_store) == ["night-0", "night-3"]
 
 
-def test_the_run_that_a_version_came_from_stays(here: Store, tmp_path: Path) -> None:
-    nights(here, 4)
-    publish(here, NAME, 1, release(tmp_path / "r"), replace(facts(lock={}), run="night-1"))
-    found = expire(here, long_after(keep_runs=1), quiet, apply=True)
+def test_the_run_that_a_version_came_from_stays(folder_store: Store, tmp_path: Path) -> None:
+    nights(folder_store, 4)
+    publish(folder_store, NAME, 1, release(tmp_path / "r"), replace(facts(lock={}), run="night-1"))
+    found = expire(folder_store, long_after(keep_runs=1), quiet, apply=True)
     assert found["why"]["night-1"] == f"version {NAME}@v1.0.0"
-    assert left(here) == ["night-1", "night-3"]
+    assert left(folder_store) == ["night-1", "night-3"]
 
 
-def test_a_run_that_may_be_at_work_stays_and_what_it_began_from(here: Store) -> None:
-    base = finished(here, "old", {"learn": "x"})
-    nights(here, 3)
-    begun(here, "at-work", base)
+def test_a_run_that_may_be_at_work_stays_and_what_it_began_from(folder_store: Store) -> None:
+    base = finished(folder_store, "old", {"learn": "x"})
+    nights(folder_store, 3)
+    begun(folder_store, "at-work", base)
     settings = long_after(keep_runs=1, grace_hours=1)
-    assert expire(here, settings, quiet, apply=True)["runs"] == []
-    why = expire(here, settings, quiet)["why"]
+    assert expire(folder_store, settings, quiet, apply=True)["runs"] == []
+    why = expire(folder_store, settings, quiet)["why"]
     assert (why["at-work"], why["old"]) == ("may be at work", "may be at work")
 
 
 def test_a_run_that_is_touched_while_it_is_looked_at_stays(
-    here: Store, monkeypatch: pytest.MonkeyPatch
+    folder_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody clears a stage of an old run: the listing was made a moment before."""
     from tasks.housekeeping import retention
 
-    nights(here, 3)
-    stale = folders(here)
-    Run(here, "night-0").claim("learn")
-    assert not retention._remove(here, stale[-1], quiet)
-    assert Run(here, "night-0").facts()
-    assert retention._remove(here, stale[-2], quiet)
+    nights(folder_store, 3)
+    stale = folders(folder_store)
+    Run(folder_store, "night-0").claim("learn")
+    assert not retention._remove(folder_store, stale[-1], quiet)
+    assert Run(folder_store, "night-0").facts()
+    assert retention._remove(folder_store, stale[-2], quiet)
 
 
-def test_half_a_removal_is_finished_the_next_time(here: Store) -> None:
-    runs = nights(here, 3)
-    here.delete(runs[0].key("run.json"))
-    expire(here, long_after(keep_runs=1), quiet, apply=True)
-    assert left(here) == ["night-2"]
+def test_half_a_removal_is_finished_the_next_time(folder_store: Store) -> None:
+    runs = nights(folder_store, 3)
+    folder_store.delete(runs[0].key("run.json"))
+    expire(folder_store, long_after(keep_runs=1), quiet, apply=True)
+    assert left(folder_store) == ["night-2"]
 
 
-def test_what_is_no_runs_folder_stays(here: Store) -> None:
-    here.write(f"{journal.FOLDER}{NAME}.json", b"[]")
-    here.write("runs/.probe-1", b"")
-    nights(here, 3)
-    expire(here, long_after(keep_runs=1), quiet, apply=True)
-    assert left(here) == ["night-2"]
-    assert here.keys(journal.FOLDER)
-    assert here.keys("runs/.probe-1")
+def test_what_is_no_runs_folder_stays(folder_store: Store) -> None:
+    folder_store.write(f"{journal.FOLDER}{NAME}.json", b"[]")
+    folder_store.write("runs/.probe-1", b"")
+    nights(folder_store, 3)
+    expire(folder_store, long_after(keep_runs=1), quiet, apply=True)
+    assert left(folder_store) == ["night-2"]
+    assert folder_store.keys(journal.FOLDER)
+    assert folder_store.keys("runs/.probe-1")
 
 
-def test_a_manifest_that_can_t_be_read_stops_it(here: Store) -> None:
-    nights(here, 3)
-    here.write(f"registry/{NAME}/v1.0.0/manifest.json", b"{}")
+def test_a_manifest_that_can_t_be_read_stops_it(folder_store: Store) -> None:
+    nights(folder_store, 3)
+    folder_store.write(f"registry/{NAME}/v1.0.0/manifest.json", b"{}")
     with pytest.raises(StageError, match="is no manifest that is understood"):
-        expire(here, long_after(keep_runs=1), quiet, apply=True)
-    assert len(left(here)) == 3
+        expire(folder_store, long_after(keep_runs=1), quiet, apply=True)
+    assert len(left(folder_store)) == 3

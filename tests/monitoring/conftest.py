@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import pytest
 
-from tasks.store.store import Store, open_store
 from tests.made import environment
 
 
@@ -18,19 +17,6 @@ class Said(NamedTuple):
 
     code: int
     output: str
-
-
-@pytest.fixture(params=["folder", "bucket"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    """A store in a folder, and one in a real bucket."""
-    if request.param == "folder":
-        return open_store(str(tmp_path / "store"))
-    return open_store(f"s3://{request.getfixturevalue('bucket')}/team")
-
-
-@pytest.fixture
-def folder_store(tmp_path: Path) -> Store:
-    return open_store(str(tmp_path / "store"))
 
 
 @pytest.fixture(scope="session")

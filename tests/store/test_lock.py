@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -18,18 +17,6 @@ from tasks.store.store import Store, open_store
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "SECONDS_BETWEEN_LOOKS", 0.02)
-
-
-@pytest.fixture(params=["folder", "bucket"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    if request.param == "folder":
-        return open_store(str(tmp_path / "store"))
-    return open_store(f"s3://{request.getfixturevalue('bucket')}/team")
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Store:
-    return open_store(str(tmp_path / "store"))
 
 
 def quiet(_: str) -> None:
@@ -118,29 +105,29 @@ def test_a_holder_without_a_sign_of_life_is_gone_and_must_not_believe_it_held_it
     assert store.keys(ROOM) == []
 
 
-def test_a_sign_of_life_keeps_it(here: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sign_of_life_keeps_it(folder_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "HELD_SECONDS", 2.0)
     monkeypatch.setattr(lock, "RENEWED_SECONDS", 0.2)
-    with shared(here, "slow", quiet):
+    with shared(folder_store, "slow", quiet):
         time.sleep(2.5)
-        with pytest.raises(Unavailable), exclusive(here, "gc", quiet, patience=0.1):
+        with pytest.raises(Unavailable), exclusive(folder_store, "gc", quiet, patience=0.1):
             pytest.fail("both hold it")
 
 
 def test_a_lock_that_a_dead_one_held_alone_is_taken_over_and_it_may_do_no_more(
-    here: Store, monkeypatch: pytest.MonkeyPatch
+    folder_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with exclusive(here, "first", quiet) as frozen:
+    with exclusive(folder_store, "first", quiet) as frozen:
         time.sleep(2.1)
         monkeypatch.setattr(lock, "HELD_SECONDS", 2.0)
-        with shared(here, "one", quiet):
+        with shared(folder_store, "one", quiet):
             pass
         with (
-            exclusive(here, "second", quiet),
+            exclusive(folder_store, "second", quiet),
             pytest.raises(Broken, match="could not be renewed in time"),
         ):
             frozen.check()
-        assert here.keys(EXCLUSIVE) == []
+        assert folder_store.keys(EXCLUSIVE) == []
 
 
 def test_the_clock_is_the_stores_own(store: Store) -> None:

@@ -24,13 +24,6 @@ from tests.made import ROOT
 from tests.s3 import KEYS, settings
 
 
-@pytest.fixture(params=["folder", "bucket"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    if request.param == "folder":
-        return open_store(str(tmp_path / "store"))
-    return open_store(f"s3://{request.getfixturevalue('bucket')}/some/prefix")
-
-
 def test_what_is_written_is_read(store: Store) -> None:
     assert store.read("runs/a.json") is None
     store.write("runs/a.json", b"one")
