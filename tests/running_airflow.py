@@ -34,6 +34,8 @@ DAG = "dags/nightly_retraining"
 BUCKET = "nights"
 SECONDS_TO_START = 180
 SECONDS_TO_STOP = 40
+SECONDS_FOR_A_NIGHT = 900
+"""On a slow machine; a quick one takes two minutes."""
 SMALL: dict[str, dict[str, Any]] = {
     "snapshot": {"reference": None},
     "ingest": {"text": "review", "label": "verdict"},
@@ -66,7 +68,7 @@ class Running:
         """The run's state in Airflow's words."""
         return str(self.rest.get(f"{DAG}/dagRuns/{run}").content["state"])
 
-    def wait(self, run: str, seconds: float = 400) -> str:
+    def wait(self, run: str, seconds: float = SECONDS_FOR_A_NIGHT) -> str:
         """The state in which it ended."""
         end = time.monotonic() + seconds
         while (state := self.state(run)) not in ("success", "failed"):

@@ -22,7 +22,7 @@ from tests.made import opinions, write_csv
 from tests.s3 import settings
 from tests.test_end_to_end import STAGES, project, run
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 class Team:

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.browser.chromium import PROGRAMS, Browser, browser
-from tests.running_airflow import DAG, Running
+from tests.running_airflow import DAG, SECONDS_FOR_A_NIGHT, Running
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 NAME = "by-hand"
 ENTER = "\ue007"
 
@@ -71,7 +71,9 @@ def test_filled_in_approved_and_green(airflow: Running, window: Browser) -> None
     changed = airflow.of_run(run, "run.json")["changes"]
     assert changed == {"publish.name": NAME, "publish.promotion": "approval"}
 
-    window.wait(lambda: airflow.tasks(run)["approve"] == "awaiting_input", "a question", 400)
+    window.wait(
+        lambda: airflow.tasks(run)["approve"] == "awaiting_input", "a question", SECONDS_FOR_A_NIGHT
+    )
     window.open(f"{airflow.rest.url}/{DAG}/runs/{run}/tasks/approve/required_actions")
     window.find(f"//*[contains(., 'Promote {NAME}@v1.0.0?')]")
     window.find("//td[normalize-space()='accuracy on test']")

@@ -10,7 +10,7 @@ import pytest
 
 from tests.running_airflow import BUCKET, DAG, Running
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 GRAPH = ["snapshot", "ingest", "validate", "finetune", "prune", "export", "benchmark"]
 NAME = "by-rest"
 

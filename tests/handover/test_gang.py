@@ -16,7 +16,7 @@ from tasks.store.store import open_store
 from tests.handover.project import Worker, make_project
 from tests.handover.test_worker import wait_for, working_below
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 MEET = """
 import os, socket, time
 from pathlib import Path

@@ -17,7 +17,7 @@ from tests.handover.test_worker import wait_for
 from tests.made import opinions, write_csv
 from tests.test_end_to_end import project
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 SETTINGS = ("finetune.hosts=2", "finetune.epochs=6", "finetune.patience=9")
 
 

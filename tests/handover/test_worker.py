@@ -26,7 +26,7 @@ from tests.handover.project import Worker, make_project
 from tests.s3 import KEYS, settings
 
 STAGES = ("snapshot", "ingest", "finetune")
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture
@@ -324,7 +324,7 @@ def test_a_worker_that_was_given_up_stops_and_leaves_the_checkpoints_alone(
     successor = run.claim("finetune")
     (key,) = store.keys("runs/first/checkpoints/")
     found = store.read(key)
-    output, _ = given_up.communicate(timeout=60)
+    output, _ = given_up.communicate(timeout=200)
     assert given_up.returncode == 1
     assert "attempt 1 of run first was overtaken by a later one while it worked" in output
     now = store.read(key)

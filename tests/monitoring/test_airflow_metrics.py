@@ -88,7 +88,7 @@ def test_airflow_has_what_is_asked_for() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_real_airflow_sends_what_is_asked_for(airflow: Running) -> None:
     assert airflow.trigger("no-data", ingest__source="away.csv").ok
     assert airflow.wait("no-data") == "failed"

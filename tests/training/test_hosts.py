@@ -159,7 +159,7 @@ def processes_in(folder: Path) -> list[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_a_host_killed_in_epoch_two_ends_the_job_and_started_again_it_ends_as_undisturbed(
     namespaces: tuple[str, str], folders: list[Path], tmp_path: Path
 ) -> None:
@@ -192,7 +192,7 @@ def test_a_host_killed_in_epoch_two_ends_the_job_and_started_again_it_ends_as_un
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_hosts_with_different_data_do_not_train_together(
     namespaces: tuple[str, str], folders: list[Path]
 ) -> None:
