@@ -252,7 +252,7 @@ def test_how_a_stage_ended_is_recorded(
     assert open_store(here).keys("runs/first/logs/finetune-1")
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], Any], seconds: float = 90) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
@@ -284,7 +284,7 @@ def test_a_killed_worker_leaves_no_orphan_and_another_goes_on_from_its_checkpoin
     wait_for(lambda: shared.keys("runs/first/checkpoints/"))
     os.kill(started.pid, blow)
     started.communicate()
-    wait_for(lambda: not working_below(one.home), 10)
+    wait_for(lambda: not working_below(one.home), 30)
     output = two("stage", "finetune", "--run", "first")
     assert "checkpoint" in output
     assert "fetched from the store" in output
@@ -379,7 +379,7 @@ def test_killed_during_a_push_nothing_half_sent_is_believed(
     wait_for(lambda: any("push" in process.cmdline() for process in working_below(one.home)))
     os.kill(started.pid, signal.SIGKILL)
     started.communicate()
-    wait_for(lambda: not working_below(one.home), 10)
+    wait_for(lambda: not working_below(one.home), 30)
     record = Run(open_store(store), "first").record("finetune")
     assert record is not None
     assert (record.status, record.entry) == ("running", None)
