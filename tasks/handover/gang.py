@@ -25,7 +25,7 @@ from tasks.handover.environment import check_environment
 from tasks.handover.run import Record, Run
 from tasks.handover.workspace import Workspace, logged, workspace
 from tasks.params.base import PARAMS, read
-from tasks.stage.errors import BadInput, StageError, Unavailable
+from tasks.stage.errors import BadInput, StageError, Unavailable, reported
 from tasks.stage.outputs import read_json
 from tasks.store.store import read_record, to_json
 from tasks.training.hosts import HOST, RENDEZVOUS
@@ -132,17 +132,13 @@ def _next(run: Run, stage: str, token: str | None) -> Gathering | None:
         elif record and record.status == "ok":
             return None
         elif record and record.status != "running" and not record.retryable:
-            raise _as_host_0(record)
+            reason = f"{stage} ended on host 0: {record.reason}"
+            raise reported(record.status, record.retryable, reason)
         time.sleep(SECONDS_BETWEEN_LOOKS)
     raise Unavailable(
         f"host 0 of {stage} in run {run.name} was not heard of for {SECONDS_TO_GATHER // 60} "
         "minutes: it needs a worker, too"
     )
-
-
-def _as_host_0(record: Record) -> StageError:
-    kind = BadInput if record.status == "stopped" else StageError
-    return kind(f"{record.stage} ended on host 0: {record.reason}")
 
 
 def _take_part(place: Workspace, stage: str, host: int, met: Gathering) -> None:

@@ -21,7 +21,7 @@ from tasks.handover.environment import check_environment
 from tasks.handover.gang import called_together
 from tasks.handover.run import Record, Run, overtaken, set_latest
 from tasks.handover.workspace import Workspace, logged, workspace
-from tasks.stage.errors import BadInput, StageError, Unavailable, as_stage_error
+from tasks.stage.errors import StageError, Unavailable, as_stage_error, reported
 from tasks.stage.outputs import read_json
 from tasks.store.lock import shared
 
@@ -119,10 +119,9 @@ def _why(place: Workspace, stage: str, code: int) -> StageError:
             f"{stage} ended without a report (dvc: exit code {code}): it was killed, or could not "
             "start; its log says more"
         )
-    reason = str(report.get("reason"))
-    if report.get("retryable"):
-        return Unavailable(reason)
-    return BadInput(reason) if report.get("status") == "stopped" else StageError(reason)
+    return reported(
+        str(report.get("status")), bool(report.get("retryable")), str(report.get("reason"))
+    )
 
 
 def _hand_over(place: Workspace, outcome: Record) -> None:

@@ -33,6 +33,13 @@ class Unavailable(StageError):
     retryable = True
 
 
+def reported(status: str, retryable: bool, reason: str) -> StageError:
+    """The error that a stage's report or record tells of."""
+    if retryable:
+        return Unavailable(reason)
+    return BadInput(reason) if status == "stopped" else StageError(reason)
+
+
 def as_stage_error(error: BaseException) -> StageError | None:
     """The error in a person's words, or None for one that nobody foresaw."""
     if isinstance(error, StageError):
