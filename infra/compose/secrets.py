@@ -22,7 +22,7 @@ from infra.airflow.settings import ROOT
 FOLDER = ROOT / ".nightshift" / "compose"
 READABLE = 0o444
 BUCKET, PREFIX = "nightshift", "store"
-WORKERS_ROOMS = ("dvc", "code", "runs")
+WORKERS_ROOMS = ("dvc", "code", "runs", "locks")
 """The rooms of the store that a worker may write; `registry` is the publisher's."""
 
 

@@ -77,14 +77,14 @@ def test_each_role_writes_what_it_may_and_nothing_else(
     role: str, folder: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     s3 = client(role, folder, server, monkeypatch)
-    rooms = ("dvc", "code", "runs", "registry")
+    rooms = ("dvc", "code", "runs", "locks", "registry")
     written = {
         room for room in rooms
         if not refused(s3.put_object, Key=f"{PREFIX}/{room}/{role}", Body=b"1")
     }  # fmt: skip
     may = {
-        "worker": {"dvc", "code", "runs"},
-        "publisher": {"dvc", "code", "runs", "registry"},
+        "worker": {"dvc", "code", "runs", "locks"},
+        "publisher": {"dvc", "code", "runs", "locks", "registry"},
         "reader": set[str](),
     }
     assert written == may[role]
