@@ -1,4 +1,4 @@
-"""What the specification's schema can't say of a Compose file: `python -m infra.compose.check`."""
+"""What the specification's schema can't say of Compose files: `python -m infra.compose.check`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from typing import Any
 import yaml
 
 FILE = Path(__file__).with_name("compose.yaml")
+OVER = ("first-host.yaml", "worker-host.yaml", "gpu.yaml")
+"""The files that go over it, each by itself."""
+PRIVATE = "${NIGHTSHIFT_FIRST_HOST:?"
 Content = Mapping[str, Any]
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::?([-?])([^}]*))?\}")
@@ -23,10 +26,44 @@ _CREDENTIALS_IN_URL = re.compile(r"://[^/\s]*:[^/\s]*@")
 _MOUNT = re.compile(r"[./]")
 
 
-def read(path: Path = FILE) -> Content:
-    """The file with its anchors resolved; variables stay as they are."""
-    content: Content = yaml.safe_load(path.read_text(encoding="utf-8"))
+class _Loader(yaml.SafeLoader):
+    """YAML with Compose's `!reset`: the key goes, whatever the file below says."""
+
+
+class _Reset:
+    """Stands where a file takes a key away."""
+
+
+_Loader.add_constructor("!reset", lambda *_: _Reset())
+
+
+def read(*paths: Path) -> Content:
+    """One file over the other as Compose merges them, anchors resolved; variables stay as they are.
+
+    Mappings are merged, lists are added to, what is tagged `!reset` goes, everything else is
+    replaced. By default `compose.yaml` alone.
+    """
+    content: Content = {}
+    for path in paths or (FILE,):
+        over: Content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506
+        content = _merged(content, over)
     return content
+
+
+def _merged(below: Content, over: Content) -> Content:
+    kept = {name: value for name, value in below.items() if name not in over}
+    changed = {
+        name: _put_over(below.get(name), value)
+        for name, value in over.items()
+        if not isinstance(value, _Reset)
+    }
+    return kept | changed
+
+
+def _put_over(below: Any, over: Any) -> Any:
+    if isinstance(over, Mapping):
+        return _merged(below if isinstance(below, Mapping) else {}, over)
+    return [*below, *over] if isinstance(over, list) and isinstance(below, list) else over
 
 
 def problems(content: Content) -> list[str]:
@@ -56,7 +93,7 @@ def _stands_for(name: str, sign: str | None, text: str | None) -> str:
 
 def _ports(service: Content) -> Iterator[str]:
     for port in service.get("ports", []):
-        if not str(port).startswith("127.0.0.1:"):
+        if not str(port).startswith(("127.0.0.1:", PRIVATE)):
             yield f"ports: {port} is open to the network: put 127.0.0.1: before it"
 
 
@@ -102,10 +139,12 @@ def _used(room: str, service: Content) -> Iterator[str]:
 
 
 def main() -> int:
-    """Print what is wrong; the exit code is 1 when something is."""
-    found = problems(read())
-    print("\n".join(found) or f"{FILE.name}: good")
-    return int(bool(found))
+    """Print what is wrong, by itself and with each file over it; exit code 1 when something is."""
+    found = {FILE.name: problems(read())}
+    found |= {name: problems(read(FILE, FILE.with_name(name))) for name in OVER}
+    for name, told in found.items():
+        print("\n".join(f"{name}: {each}" for each in told) or f"{name}: good")
+    return int(any(found.values()))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from infra.airflow.options import unknown
-from infra.compose.check import FILE, problems, read
+from infra.compose.check import FILE, OVER, problems, read
 from infra.compose.secrets import write_secrets
 from tasks.handover.resources import read_table
 from tests.made import ROOT
@@ -32,9 +32,15 @@ def by_the_specification(path: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("name", ["compose.yaml", "gpu.yaml"])
-def test_it_is_valid_by_the_specification(name: str) -> None:
-    done = by_the_specification(FILE.with_name(name))
+FIRST_HOST: Any = read(FILE, FILE.with_name("first-host.yaml"))
+WORKER_HOST: Any = read(FILE, FILE.with_name("worker-host.yaml"))
+
+
+@pytest.mark.parametrize("over", [(), *((name,) for name in OVER)])
+def test_it_is_valid_by_the_specification(over: tuple[str, ...], tmp_path: Path) -> None:
+    merged = tmp_path / "compose.yaml"
+    merged.write_text(yaml.safe_dump(read(FILE, *map(FILE.with_name, over))))
+    done = by_the_specification(merged)
     assert done.returncode == 0, done.stdout
 
 
@@ -47,8 +53,39 @@ def test_the_specification_refuses_a_service_with_a_misspelt_key(tmp_path: Path)
     assert "stop_grase_period" in done.stdout
 
 
-def test_it_has_no_problem() -> None:
-    assert problems(CONTENT) == []
+@pytest.mark.parametrize("over", [(), *((name,) for name in OVER)])
+def test_it_has_no_problem(over: tuple[str, ...]) -> None:
+    assert problems(read(FILE, *map(FILE.with_name, over))) == []
+
+
+def test_a_worker_host_changes_all_workers_and_they_find_what_they_ask_for() -> None:
+    services = {name: each for name, each in WORKER_HOST["services"].items() if "worker" in name}
+    assert set(services) == {name for name in SERVICES if name.startswith("worker-")}
+    settings = str([each["environment"] for each in services.values()])
+    asked = {name for name in SERVICES if re.search(rf"//{name}:|'{name}'", settings)}
+    asked |= {"redis"}  # in the secret file broker_url
+    for name, service in services.items():
+        known = {str(each).partition(":")[0] for each in service["extra_hosts"]}
+        assert known == asked, name
+        assert service["network_mode"] == "host"
+        assert not {"networks", "depends_on"} & set(service), "neither is there on that machine"
+        assert service["hostname"].endswith(f"-{name}")
+
+
+def test_the_first_host_opens_what_worker_hosts_ask_for_and_nothing_else() -> None:
+    services = FIRST_HOST["services"]
+    (known,) = {tuple(each["extra_hosts"]) for each in WORKER_HOST["services"].values()
+                if "extra_hosts" in each}  # fmt: skip
+    opened = {
+        name for name, service in services.items()
+        if any("NIGHTSHIFT_FIRST_HOST" in str(port) for port in service.get("ports", []))
+    }  # fmt: skip
+    assert opened == {str(each).partition(":")[0] for each in known}
+    for name in opened:
+        reached = [each for each in services[name]["networks"] if not (
+            (FIRST_HOST["networks"][each] or {}).get("internal"))]  # fmt: skip
+        assert reached, f"{name}: Compose opens no port of a service in internal networks alone"
+    assert "6379" in services["redis"]["ports"][-1]
 
 
 def unpinned(services: Any) -> None:
@@ -69,6 +106,10 @@ def open_port(services: Any) -> None:
 
 def any_address(services: Any) -> None:
     services["redis"]["ports"] = ["0.0.0.0:6379:6379"]
+
+
+def unnamed_address(services: Any) -> None:
+    services["redis"]["ports"] = ["${ANY:-0.0.0.0}:6379:6379"]
 
 
 def password(services: Any) -> None:
@@ -119,6 +160,7 @@ def unused_volume(services: Any) -> None:
         (unset, "services.s3.image: nightshift-stage:${NIGHTSHIFT_REVISION} is not pinned"),
         (open_port, "services.api-server.ports: 8080:8080 is open to the network"),
         (any_address, "services.redis.ports: 0.0.0.0:6379:6379 is open to the network"),
+        (unnamed_address, "services.redis.ports: ${ANY:-0.0.0.0}:6379:6379 is open to the"),
         (password, "services.postgres.environment.POSTGRES_PASSWORD: may be a secret"),
         (connection, "services.scheduler.environment.ANYTHING: holds credentials"),
         (writable, "services.worker-cpu.read_only: must be true"),
