@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import psutil
 import pytest
 import yaml
 
@@ -29,6 +28,7 @@ from tasks.handover.package import FILES
 from tests.made import ROOT, environment, opinions, write_csv
 from tests.s3 import settings
 from tests.statsd import Ear, metrics_on
+from tests.waiting import working_below
 
 DAG = "dags/nightly_retraining"
 BUCKET = "nights"
@@ -143,7 +143,7 @@ def airflow(
         process.kill()
         process.wait()
         ear.close()
-    _nothing_is_left(project)
+    assert not [process.cmdline() for process in working_below(project)]
 
 
 def _project(folder: Path, model: Path) -> Path:
@@ -173,17 +173,6 @@ def _password(process: subprocess.Popen[bytes], output: Path) -> str:
         time.sleep(0.5)
     (line,) = (line for line in text.splitlines() if line.strip().startswith("password"))
     return line.split()[1]
-
-
-def _nothing_is_left(project: Path) -> None:
-    left = []
-    for process in psutil.process_iter():
-        try:
-            if process.cwd().startswith(str(project)):
-                left.append(process.cmdline())
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    assert not left
 
 
 def _free_port() -> int:

@@ -20,6 +20,7 @@ import yaml
 
 from tasks.handover.package import FILES
 from tests.made import ROOT, environment, opinions, write_csv
+from tests.waiting import wait_for, working_below
 
 pytestmark = pytest.mark.timeout(900)
 STAGES = ["snapshot", "ingest", "validate", "finetune", "prune", "export", "benchmark"]
@@ -227,25 +228,6 @@ def checkpoint_saved(folder: Path) -> bool:
     return bool(list(folder.glob(".nightshift/checkpoints/finetune-*/state.pt")))
 
 
-def wait_for(condition: Any, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
-
-
-def of(folder: Path, word: str) -> list[psutil.Process]:
-    """The processes that work in `folder` and have `word` in their command."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.cwd() == str(folder) and any(word in part for part in process.cmdline()):
-                found.append(process)
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return found
-
-
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, validated: Path) -> Path:
     """A project whose finetune ran through."""
@@ -264,10 +246,10 @@ def test_killed_in_the_middle_it_resumes_and_ends_the_same_bit_for_bit(
         cwd=folder, env=here(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     wait_for(lambda: checkpoint_saved(folder))
-    target = started if victim == "dvc" else of(folder, victim)[-1]
+    target = started if victim == "dvc" else working_below(folder, victim)[-1]
     os.kill(target.pid, signal.SIGKILL)
     started.wait()
-    wait_for(lambda: not of(folder, "tasks.finetune"), 10)
+    wait_for(lambda: not working_below(folder, "tasks.finetune"), 10)
     assert not (folder / "models/finetuned").exists(), "nothing half-written is taken for whole"
     output = run(folder, "-m", "dvc", "repro", "finetune")
     assert "finetune" in stages_run(output)
@@ -311,6 +293,6 @@ def test_a_killed_rank_ends_the_job_and_the_next_run_goes_on(
     report = read(folder, "finetune")
     assert report["retryable"] is True
     assert "was killed by signal 9" in report["reason"]
-    wait_for(lambda: not of(folder, "python"), 10)
+    wait_for(lambda: not working_below(folder, "python"), 10)
     output = run(folder, "-m", "tasks.finetune")
     assert "going on from step" in output

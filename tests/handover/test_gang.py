@@ -14,7 +14,7 @@ from tasks.handover.run import Run
 from tasks.stage.errors import BadInput
 from tasks.store.store import open_store
 from tests.handover.project import Worker, make_project
-from tests.handover.test_worker import wait_for, working_below
+from tests.waiting import wait_for, working_below
 
 pytestmark = pytest.mark.timeout(900)
 MEET = """
@@ -109,7 +109,7 @@ def test_host_0_is_killed_and_the_other_host_follows_its_next_attempt(
     run = begin(one, "finetune.epochs=20")
     other = two.start("stage", "finetune", "--run", "first", "--host", "1")
     killed = one.start("stage", "finetune", "--run", "first")
-    wait_for(lambda: "tasks.learn" in str([p.cmdline() for p in working_below(two.home)]))
+    wait_for(lambda: working_below(two.home, "tasks.learn"))
     os.kill(killed.pid, signal.SIGKILL)
     killed.communicate()
     assert other.poll() is None, "host 1 does not leave with it"
@@ -125,7 +125,7 @@ def test_the_other_host_is_killed_and_a_retry_of_both_comes_through(workers: lis
     run = begin(one, "finetune.epochs=20")
     killed = two.start("stage", "finetune", "--run", "first", "--host", "1")
     first = one.start("stage", "finetune", "--run", "first")
-    wait_for(lambda: "tasks.learn" in str([p.cmdline() for p in working_below(two.home)]))
+    wait_for(lambda: working_below(two.home, "tasks.learn"))
     os.kill(killed.pid, signal.SIGKILL)
     killed.communicate()
     said, _ = first.communicate()

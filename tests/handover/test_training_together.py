@@ -13,9 +13,9 @@ import pytest
 from tasks.handover.run import Run
 from tasks.store.store import open_store
 from tests.handover.project import Worker
-from tests.handover.test_worker import wait_for
 from tests.made import opinions, write_csv
 from tests.test_end_to_end import project
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 SETTINGS = ("finetune.hosts=2", "finetune.epochs=6", "finetune.patience=9")

@@ -8,12 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import boto3
-import psutil
 import pytest
 import yaml
 
@@ -24,6 +22,7 @@ from tasks.stage.errors import StageError, Unavailable
 from tasks.store.store import open_store
 from tests.handover.project import Worker, make_project
 from tests.s3 import KEYS, settings
+from tests.waiting import wait_for, working_below
 
 STAGES = ("snapshot", "ingest", "finetune")
 pytestmark = pytest.mark.timeout(900)
@@ -252,24 +251,6 @@ def test_how_a_stage_ended_is_recorded(
     assert open_store(here).keys("runs/first/logs/finetune-1")
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 90) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-
-
-def working_below(folder: Path) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.cwd().startswith(str(folder)):
-                found.append(process)
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return found
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_worker_leaves_no_orphan_and_another_goes_on_from_its_checkpoint(
@@ -376,7 +357,7 @@ def test_killed_during_a_push_nothing_half_sent_is_believed(
     for stage in STAGES[:2]:
         one("stage", stage, "--run", "first")
     started = one.start("stage", "finetune", "--run", "first")
-    wait_for(lambda: any("push" in process.cmdline() for process in working_below(one.home)))
+    wait_for(lambda: working_below(one.home, " push"))
     os.kill(started.pid, signal.SIGKILL)
     started.communicate()
     wait_for(lambda: not working_below(one.home), 30)
@@ -401,7 +382,7 @@ def test_a_server_that_is_away_for_half_a_minute_costs_time_alone(
         for stage in STAGES[:2]:
             worker("stage", stage, "--run", "first")
         started = worker.start("stage", "finetune", "--run", "first")
-        wait_for(lambda: any("repro" in each.cmdline() for each in working_below(worker.home)))
+        wait_for(lambda: working_below(worker.home, " repro"))
         server.stop()
         time.sleep(30)
         assert started.poll() is None, "it waits"

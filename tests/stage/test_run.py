@@ -16,6 +16,7 @@ import pytest
 
 from tasks.stage.outputs import whole, write_json
 from tests.made import environment
+from tests.waiting import wait_for
 
 STAGE = """
 import subprocess, sys, time
@@ -48,13 +49,6 @@ def report() -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def folder(workspace: Path) -> None:
     Path("params.yaml").write_text("snapshot: {}\n")
-
-
-def wait_for(condition: Any, seconds: float = 15) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
 
 
 def test_findings_become_the_report() -> None:
