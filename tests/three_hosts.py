@@ -53,8 +53,15 @@ def night() -> None:
         seconds = time.monotonic() - started
         places, found = team.places("Night"), {each: team.record("Night", each) for each in STAGES}
         version = team.read("registry/reviews/aliases.json")
+        watched = team.wait(
+            lambda: team.measured("nightshift_verdict_timestamp_seconds"), 300, "the metrics"
+        )
+        alerts = team.measured('ALERTS{alertstate="firing"}')
         late = team.running[lost, "worker-train"].tail()
-    print(f"where the tasks ran: {places}\nproduction: {version}\nthe lost worker, last:\n{late}")
+    print(
+        f"where the tasks ran: {places}\nproduction: {version}\nverdict, by Prometheus: {watched}\n"
+        f"alerts that fire: {alerts}\nthe lost worker, last:\n{late}"
+    )
     run(project, "dvc", "repro", "--quiet", "export")
     laptop = entries(project / "dvc.lock")
     different = [

@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PROGRAMS = ("/usr", "/etc")
 LINKS = ("/bin", "/sbin", "/lib", "/lib64")
 SECONDS_TO_STOP = 30
 INIT = """
@@ -64,8 +63,10 @@ class Container:
     def _script(self, root: Path) -> str:
         lines = ["set -eu", f"hostname {shlex.quote(self.name)}"]
         lines += ["mount --make-rprivate /", f"mount -t tmpfs -o mode=755 tmpfs {root}"]
-        for place in PROGRAMS:
-            lines += _bind(Path(place), root, place, read_only=True)
+        lines += [
+            f"cp --archive /etc {root}/etc",
+            *_bind(Path("/usr"), root, "/usr", read_only=True),
+        ]
         for link in map(Path, LINKS):
             lines += [f"ln -s {link.readlink()} {root}{link}"] if link.is_symlink() else []
         for python in (sys.base_prefix, sys.prefix):

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 import boto3
 import yaml
@@ -29,6 +31,7 @@ from tests.hosts.services import FIRST_HOST, Host
 DAG = "dags/nightly_retraining"
 NOT_AIRFLOW = ("postgres", "redis", "s3")
 AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer")
+WATCHING = ("nightshift-exporter", "prometheus")
 SECONDS_TO_START = 300
 SECONDS_BETWEEN_LOOKS = 2.0
 ON_PURPOSE = {
@@ -72,7 +75,7 @@ class Installation:
         for service in NOT_AIRFLOW:
             self.start(FIRST_HOST, service)
         self._wait_for_first_start()
-        for service in AIRFLOW:
+        for service in (*AIRFLOW, *WATCHING):
             self.start(FIRST_HOST, service)
         self.wait(self._is_ready, SECONDS_TO_START, "Airflow is ready")
 
@@ -147,6 +150,13 @@ class Installation:
         log = self._folder / host / "output" / f"{service}.log"
         log.parent.mkdir(exist_ok=True)
         return container.start(log)
+
+    def measured(self, query: str) -> dict[str, float]:
+        """What Prometheus answers, by the labels of each series."""
+        where = f"http://{self.net.addresses[FIRST_HOST]}:9090/api/v1/query?"
+        with urlopen(where + urlencode({"query": query}), timeout=10) as answer:
+            found = json.loads(answer.read())["data"]["result"]
+        return {json.dumps(each["metric"]): float(each["value"][1]) for each in found}
 
     def _host(self, name: str, project: Path, secrets: Path) -> Host:
         folder = self._folder / name

@@ -1,8 +1,8 @@
 """The services of infra/compose, each a container on one of several hosts.
 
 Command, environment, secrets, volumes and user are the Compose file's, what the image sets is the
-Containerfile's. Names of services stand in /etc/hosts, as a file for worker hosts has them. Only
-PostgreSQL's first start is ours: its image does it in a script of its own.
+Containerfile's. Names of services stand in /etc/hosts, as an engine or worker-host.yaml puts them
+there. What the images of others do by scripts of their own is ours: PostgreSQL's first start.
 """
 
 from __future__ import annotations
@@ -25,16 +25,19 @@ PROJECT = "/opt/nightshift"
 FIRST_HOST = "a"
 USER = (10001, 0)
 USER_OF_IMAGE = "nightshift:x:10001:0::/opt/airflow:/usr/sbin/nologin"
+PGDATA = "/var/lib/postgresql/data"
 POSTGRES = r"""
 set -eu
-if [ ! -s "$D/PG_VERSION" ]; then
-  initdb --pgdata="$D" --username="$POSTGRES_USER" --pwfile="$POSTGRES_PASSWORD_FILE" \
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+  initdb --username="$POSTGRES_USER" --pwfile="$POSTGRES_PASSWORD_FILE" \
     --auth=scram-sha-256
-  echo 'host all all all scram-sha-256' >> "$D/pg_hba.conf"
-  echo "CREATE DATABASE $POSTGRES_DB" | postgres --single -D "$D" postgres
+  echo 'host all all all scram-sha-256' >> "$PGDATA/pg_hba.conf"
+  echo "CREATE DATABASE $POSTGRES_DB" | postgres --single postgres
 fi
-exec postgres -D "$D" -c listen_addresses='*' -c unix_socket_directories=/var/run/postgresql
+exec postgres -c listen_addresses='*' -c unix_socket_directories=/var/run/postgresql
 """
+ENTRYPOINTS = {"postgres": ["sh", "-c", POSTGRES], "prometheus": ["prometheus"]}
+"""What the images of others run; a service's command are its options."""
 _VARIABLE = re.compile(r"\$\{(\w+)(?::?[-?]([^}]*))?\}")
 
 
@@ -65,16 +68,19 @@ class Host:
         """A service of the Compose file on this host, with `more` in its environment."""
         service = self._services[name]
         user = _user(service.get("user"))
-        volumes = {place: self._volume(source, user) for source, place in _volumes(service)}
+        mounts = [str(each).split(":")[:2] for each in service.get("volumes", [])]
         return Container(
             name=self._container_name(name),
             namespace=self.namespace,
-            command=self._command(service),
-            environment={**_image(), **self._environment(service), **_postgres(service), **more},
+            command=self._command(name),
+            environment={**_image(), **self._environment(service), **more},
             user=user,
             folder=PROJECT,
-            volumes=volumes,
+            volumes={
+                place: self._volume(source, user) for source, place in mounts if source[0] != "."
+            },
             read_only={
+                **{place: COMPOSE / source for source, place in mounts if source[0] == "."},
                 PROJECT: self.project,
                 "/etc/hosts": self._hosts,
                 "/etc/passwd": self._users,
@@ -98,10 +104,9 @@ class Host:
         own = service.get("environment", {})
         return {**found, **{name: self._resolved(str(value)) for name, value in own.items()}}
 
-    def _command(self, service: Mapping[str, Any]) -> list[str]:
-        if service["image"].startswith("${POSTGRES"):
-            return ["sh", "-c", POSTGRES]
-        return [self._resolved(str(word)) for word in service["command"]]
+    def _command(self, service: str) -> list[str]:
+        words = self._services[service].get("command", [])
+        return [*ENTRYPOINTS.get(service, []), *(self._resolved(str(word)) for word in words)]
 
     def _container_name(self, service: str) -> str:
         default = f"{self.name}-{service}"
@@ -140,20 +145,7 @@ def _image() -> dict[str, str]:
     (block,) = re.findall(r"^ENV ((?:.*\\\n)*.*)\n", CONTAINERFILE.read_text(), re.MULTILINE)
     found = dict(each.split("=", 1) for each in block.replace("\\\n", " ").split())
     programs = f"{sys.prefix}/bin:/usr/lib/postgresql/15/bin:/usr/local/bin:/usr/bin:/bin"
-    return {**found, "PATH": programs, "LANG": "C.UTF-8", "HF_HUB_OFFLINE": "1"}
-
-
-def _postgres(service: Mapping[str, Any]) -> dict[str, str]:
-    if not service["image"].startswith("${POSTGRES"):
-        return {}
-    ((_, place),) = _volumes(service)
-    return {"D": place}
-
-
-def _volumes(service: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Named ones, and where they are mounted."""
-    pairs = [str(each).split(":")[:2] for each in service.get("volumes", [])]
-    return [(source, place) for source, place in pairs if not source.startswith(".")]
+    return {**found, "PATH": programs, "LANG": "C.UTF-8", "PGDATA": PGDATA, "HF_HUB_OFFLINE": "1"}
 
 
 def _tmpfs(text: str) -> tuple[str, str]:
