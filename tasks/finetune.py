@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from tasks.data.dataset import read_examples, split_path
+from tasks.data.dataset import UNLABELLED_TEXTS, read_examples, read_unlabelled, split_path
 from tasks.params.finetune import Finetune
 from tasks.sources.pretrained import fetch_model
 from tasks.stage.errors import BadInput
@@ -48,7 +48,6 @@ from tasks.training.steps import Objective
 from tasks.training.vocabulary import Vocabulary
 
 MODEL = Path("models/finetuned")
-UNLABELLED = Path("data/unlabelled.parquet")
 CURVES = Path("reports/plots/finetune.csv")
 LAYOUT = {
     "device", "precision", "processes", "threads", "hosts", "sharding", "micro_batch",
@@ -65,9 +64,10 @@ def finetune(params: Finetune) -> dict[str, Any]:
     plan = plan_training(params, shape_of(folder))
     print(f"finetune: {base['model']} on {plan.device}, {'; '.join(plan.why)}", flush=True)
     task = task_of(approved["task"], "data/approved.json: task")
+    unlabelled = sha256(UNLABELLED_TEXTS) if reads_unlabelled(params) else None
     key = checkpoint_key(
         params=params.model_dump(exclude=LAYOUT), data=approved["splits"], base=base["files"],
-        task=task.describe(), unlabelled=sha256(UNLABELLED) if reads_unlabelled(params) else None,
+        task=task.describe(), unlabelled=unlabelled,
     )  # fmt: skip
     checkpoint = Checkpoint.of("finetune", key)
     if not owns_outputs(plan.hosts):
@@ -167,7 +167,7 @@ def domain_texts(which: str) -> list[str]:
     """What an encoder is to read: the texts of the training split, those without labels, both."""
     found = [] if which == "unlabelled" else texts_of(read_examples("train").texts)
     if which != "labelled":
-        found += texts_of(read_examples(UNLABELLED.stem, UNLABELLED.parent).texts)
+        found += texts_of(read_unlabelled())
     return found
 
 

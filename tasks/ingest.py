@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tasks.data.checks import check_learnable, check_quarantine
-from tasks.data.dataset import FOLDER, SPLITS, split_path
+from tasks.data.dataset import FOLDER, SPLITS, UNLABELLED_TEXTS, split_path
 from tasks.data.index import Index, index
 from tasks.data.intake import file_accounts, intake
 from tasks.data.parts import Part, parsed
@@ -29,7 +29,6 @@ from tasks.stage.run import run_stage
 from tasks.task import KINDS
 
 SNAPSHOT = Path("data/snapshot.json")
-UNLABELLED_TEXTS = Path("data/unlabelled.parquet")
 QUARANTINE = Path("data/quarantine.parquet")
 INTAKE = Path("data/intake.json")
 

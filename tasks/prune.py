@@ -11,22 +11,23 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from tasks.compression.augmentation import augmented
 from tasks.compression.distillation import Distillation, ask
 from tasks.compression.families import FAMILIES, Family, family_of
 from tasks.compression.levels import Level, Material, Recovery, recover, smaller, whole_model
-from tasks.data.dataset import read_examples, split_path
+from tasks.data.dataset import UNLABELLED_TEXTS, read_examples, read_unlabelled, split_path
 from tasks.params.prune import Prune
 from tasks.stage.outputs import read_json, sha256, whole
 from tasks.stage.run import run_stage
 from tasks.task import Task
-from tasks.training.batches import Encoded, encode
+from tasks.training.batches import Encoded, encode, join
 from tasks.training.checkpoints import FOLDER, Checkpoint, checkpoint_key, forget
 from tasks.training.classifier import (
     load_finetuned,
@@ -42,6 +43,8 @@ from tasks.training.vocabulary import Vocabulary
 FINETUNED = Path("models/finetuned")
 MODELS = Path("models/pruned")
 CURVES = Path("reports/plots/prune.csv")
+FEWEST_TOKENS = 3
+"""Of a text: with those around it."""
 
 
 def prune(params: Prune) -> dict[str, Any]:
@@ -62,16 +65,17 @@ def _prune(plan: Plan, params: Prune, tokenizer: Any) -> dict[str, Any]:
         print(f"prune: {reason}", flush=True)
         return {"metrics": {"levels": 0}, "levels": [], "passed_through": reason}
     train, validation = (_encoded(split, tokenizer, teacher) for split in ("train", "validation"))
-    train = augmented(
-        train, tokenizer.all_special_ids, params.augment, params.max_tokens, params.seed
-    )
-    print(f"prune: the fine-tuned model answers {len(train):,} texts, to teach by", flush=True)
-    vocabulary = Vocabulary(teacher, [train, validation])
+    more = _unlabelled(train, tokenizer, teacher, params)
+    room = params.max_tokens - len(more.ids)
+    train = augmented(train, tokenizer.all_special_ids, params.augment, room, params.seed)
+    taught = join([train, more])
+    print(f"prune: the fine-tuned model answers {len(taught):,} texts, to teach by", flush=True)
+    vocabulary = Vocabulary(teacher, [taught, validation])
     vocabulary.narrow(teacher)
-    train, validation = (vocabulary.renumbered(each) for each in (train, validation))
-    lessons = ask(teacher, train, plan)
+    train, taught, validation = map(vocabulary.renumbered, (train, taught, validation))
+    lessons = ask(teacher, taught, plan)
     objective = Distillation(lessons, task, params.temperature, params.hidden_weight)
-    material = Material(train, validation, plan)
+    material = Material(train, taught, validation, plan)
     reference = material.figure_of(teacher)
     levels, histories = _family(
         teacher, family, params, material, reference, objective, tokenizer, vocabulary
@@ -131,9 +135,26 @@ def _encoded(split: str, tokenizer: Any, model: nn.Module) -> Encoded:
     return encode(tokenizer, examples.texts, truth, task, length, stride_of_model(model))
 
 
+def _unlabelled(train: Encoded, tokenizer: Any, model: nn.Module, params: Prune) -> Encoded:
+    """The texts without labels that there is room for beside `train`; their targets are 0."""
+    texts = read_unlabelled() if params.texts == "both" else []
+    room = params.max_tokens - len(train.ids)
+    order = np.random.default_rng(params.seed).permutation(len(texts))
+    drawn = [texts[at] for at in order[: max(0, room // FEWEST_TOKENS)]]
+    if not drawn:
+        return train.taking([], np.zeros(0, np.int64))
+    task, length = task_of_model(model), tokenizer.model_max_length
+    found = encode(tokenizer, drawn, None, task, length, stride_of_model(model))
+    blank = np.zeros((len(found.labels), *train.labels.shape[1:]), train.labels.dtype)
+    found = replace(found, labels=blank)
+    rows = np.flatnonzero(np.cumsum(found.lengths) <= room)
+    return found.taking([found.places(rows[at : at + 1]) for at in range(len(rows))], rows)
+
+
 def _key(params: Prune, plan: Plan) -> str:
     """The same for a run that was killed, another when anything it depends on has changed."""
-    inputs = [split_path("train"), split_path("validation"), *sorted(FINETUNED.iterdir())]
+    data = [split_path("train"), split_path("validation"), UNLABELLED_TEXTS]
+    inputs = [*data, *sorted(FINETUNED.iterdir())]
     hashes = {str(path): sha256(path) for path in inputs}
     return checkpoint_key(params=params.model_dump(), inputs=hashes, plan=asdict(plan))
 

@@ -128,8 +128,8 @@ def gang() -> None:
 def _together(project: Path, name: str) -> list[Any]:
     """What a training of two hosts comes to in an installation of its own."""
     with installation(FOLDER / "gang", project) as team:
-        slots = {"pool": "nightshift_train", "slots": 2}
-        answer = team.rest.patch("pools/nightshift_train?update_mask=slots", slots)
+        slots = {"pool": "nightshift_train", "slots": 2, "include_deferred": False}
+        answer = team.rest.patch("pools/nightshift_train", slots)
         if not answer.ok:
             raise RuntimeError(f"the pool was not changed: {answer}")
         team.start("b", "worker-cpu")

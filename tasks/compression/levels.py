@@ -65,6 +65,9 @@ class Material:
     """What every level is measured on and trained with."""
 
     train: Encoded
+    """Texts with labels, and copies of them."""
+    taught: Encoded
+    """What the student is shown, with labels or without."""
     validation: Encoded
     plan: Plan
 
@@ -148,7 +151,7 @@ def recover(
     history = fit(
         student,
         objective,
-        material.train,
+        material.taught,
         material.validation,
         recovery,
         material.plan,

@@ -14,6 +14,8 @@ from tasks.stage.outputs import whole
 
 FOLDER = Path("data/dataset")
 SPLITS = ("train", "validation", "test")
+UNLABELLED_TEXTS = Path("data/unlabelled.parquet")
+"""The texts without labels, in the same columns; none, where the parameters name no source."""
 SCHEMA = pa.schema(
     [
         (name, pa.string())
@@ -54,6 +56,11 @@ def read_examples(split: str, folder: Path = FOLDER) -> Examples:
     pairs = zip(table["text"], table["text_pair"], strict=True)
     texts: list[Text] = [a if b is None else (a, b) for a, b in pairs]
     return Examples(table["id"], texts, table["label"], table["task"])
+
+
+def read_unlabelled() -> list[Text]:
+    """The texts without labels, in file order."""
+    return read_examples(UNLABELLED_TEXTS.stem, UNLABELLED_TEXTS.parent).texts
 
 
 def masked_schema(kinds: Sequence[str]) -> pa.Schema:

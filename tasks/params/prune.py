@@ -23,9 +23,14 @@ class Prune(Section):
     keep: list[list[int]] | None = Field(
         None, description="the fine-tuned model's layers each level keeps, in place of measuring"
     )
+    texts: Literal["both", "labelled"] = Field(
+        "both", description="what it is taught on; both: those of ingest.unlabelled, too"
+    )
     augment: int = Field(1, ge=0, description="altered copies of each text to be taught on")
     max_tokens: int = Field(
-        460_000, ge=0, description="of texts and copies together; copies beyond it are left out"
+        460_000,
+        ge=0,
+        description="of all texts and copies; beyond it what has no label is left out",
     )
     epochs: int = Field(1, ge=1, description="passes of recovery a level, copies included")
     batch: int = Field(32, ge=1, description="examples a step")

@@ -72,6 +72,8 @@ def approve(folder: Path, tiny_model: Path, kind: str = "classification") -> Non
         empty = {name: pa.nulls(rows, pa.string()) for name in SCHEMA.names}
         pq.write_table(pa.table({**empty, **columns}, schema=SCHEMA), path)
         facts[split] = {"sha256": sha256(path), "rows": rows}
+    unlabelled = {name: pa.nulls(0, pa.string()) for name in SCHEMA.names}
+    pq.write_table(pa.table(unlabelled, schema=SCHEMA), folder / "data/unlabelled.parquet")
     approved = {"splits": facts, "labels": list(task.labels), "task": task.describe()}
     (folder / "data/approved.json").write_text(json.dumps(approved))
     (folder / "models/base.json").write_text(json.dumps(pin_model(str(tiny_model))))
