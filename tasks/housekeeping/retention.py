@@ -15,6 +15,8 @@ from tasks.store.store import Store, read_record
 
 ROOM = "runs/"
 RUN = "run.json"
+LOGS = "runs/_airflow/"
+"""Where an installation on several machines keeps Airflow's logs of tasks (infra/airflow/logs)."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ def expire(store: Store, section: Housekeeping, say: Say, apply: bool = False) -
 
     A run stays while it is younger than `keep_days` (counted from the last word written in it),
     among the `keep_runs` newest, the one that the next run starts from, named by a version as the
-    run that made it, or the base of a run that may be at work.
+    run that made it, or the base of a run that may be at work. Logs of Airflow's that are older
+    than `keep_days` go, too.
     """
     now, found = clock(store), folders(store)
     reasons = _reasons(store, section, found, now)
@@ -46,7 +49,22 @@ def expire(store: Store, section: Housekeeping, say: Say, apply: bool = False) -
     everything = sum(folder.size for folder in found)
     rooms = {ROOM: {"kept": kept, "kept_bytes": everything - size,
                     "removed": len(gone), "removed_bytes": size}}  # fmt: skip
+    rooms[LOGS] = _expire_logs(store, now - 86400 * section.keep_days, apply)
     return {"rooms": rooms, "runs": [folder.run for folder in gone], "why": reasons}
+
+
+def _expire_logs(store: Store, before: float, apply: bool) -> dict[str, int]:
+    found = store.listing(LOGS)
+    old = [entry for entry in found if entry.modified < before]
+    young = [entry for entry in found if entry.modified >= before]
+    if apply:
+        together(store.delete, [entry.key for entry in old])
+    return {
+        "kept": len(young),
+        "kept_bytes": sum(entry.size for entry in young),
+        "removed": len(old),
+        "removed_bytes": sum(entry.size for entry in old),
+    }
 
 
 def folders(store: Store) -> list[Folder]:

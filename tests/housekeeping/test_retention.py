@@ -9,7 +9,7 @@ import pytest
 
 from tasks.handover import journal
 from tasks.handover.run import Run, set_latest
-from tasks.housekeeping.retention import expire, folders
+from tasks.housekeeping.retention import LOGS, expire, folders
 from tasks.params.housekeeping import Housekeeping
 from tasks.registry.publishing import publish
 from tasks.stage.errors import StageError
@@ -36,6 +36,16 @@ def test_the_newest_stay_and_the_rest_goes(folder_store: Store) -> None:
     assert left(folder_store) == ["night-2", "night-3", "night-4"]
     assert found["runs"] == ["night-1", "night-0"]
     assert (found["rooms"]["runs/"]["kept"], found["rooms"]["runs/"]["removed"]) == (3, 2)
+
+
+def test_airflows_logs_go_when_they_are_old(folder_store: Store) -> None:
+    folder_store.write(f"{LOGS}dag_id=nightly/task_id=gate/attempt=1.log", b"gate: blessed")
+    assert expire(folder_store, Housekeeping(), quiet, apply=True)["rooms"][LOGS]["kept"] == 1
+    told = expire(folder_store, long_after(), quiet)["rooms"][LOGS]
+    assert told == {"kept": 0, "kept_bytes": 0, "removed": 1, "removed_bytes": 13}
+    assert folder_store.keys(LOGS)
+    assert expire(folder_store, long_after(), quiet, apply=True)["rooms"][LOGS] == told
+    assert not folder_store.keys(LOGS)
 
 
 def test_in_a_bucket_too(store: Store) -> None:
