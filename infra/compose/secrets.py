@@ -11,6 +11,7 @@ from __future__ import annotations
 import configparser
 import json
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,8 +23,10 @@ from infra.airflow.settings import ROOT
 FOLDER = ROOT / ".nightshift" / "compose"
 READABLE = 0o444
 BUCKET, PREFIX = "nightshift", "store"
-WORKERS_ROOMS = ("dvc", "code", "runs", "locks")
-"""The rooms of the store that a worker may write; `registry` is the publisher's."""
+WORKERS_ROOMS = ("dvc", "code", "runs", "locks/shared")
+"""Where in the store a worker may write; `registry` is the publisher's."""
+HOUSEKEEPERS_ROOMS = ("dvc", "code", "runs", "locks", "housekeeping")
+"""Where housekeeping may remove and write: this server knows one right for both."""
 
 
 class Files:
@@ -77,13 +80,17 @@ def _store(files: Files) -> None:
 def rights() -> dict[str, list[str]]:
     """What each user of the S3 server may do, in SeaweedFS's words."""
     read = [f"Read:{BUCKET}", f"List:{BUCKET}"]
-    rooms = [f"Write:{BUCKET}/{PREFIX}/{room}/*" for room in WORKERS_ROOMS]
     return {
         "administrator": ["Admin"],
-        "worker": [*read, *rooms],
-        "publisher": [*read, *rooms, f"Write:{BUCKET}/{PREFIX}/registry/*"],
+        "worker": [*read, *_write(WORKERS_ROOMS)],
+        "publisher": [*read, *_write((*WORKERS_ROOMS, "registry"))],
+        "housekeeper": [*read, *_write(HOUSEKEEPERS_ROOMS)],
         "reader": read,
     }
+
+
+def _write(rooms: Sequence[str]) -> list[str]:
+    return [f"Write:{BUCKET}/{PREFIX}/{room}/*" for room in rooms]
 
 
 def _new_credentials(name: str) -> str:

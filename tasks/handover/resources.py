@@ -15,8 +15,9 @@ from tasks.stage.errors import BadInput
 
 FILE = Path("infra/resources.yaml")
 
-Account = Literal["worker", "publisher"]
-"""What a task may do to the store: a worker writes everything but `registry/`."""
+Account = Literal["worker", "publisher", "housekeeper"]
+"""What a task may do to the store: a worker writes what a run makes, a publisher `registry/`; a
+housekeeper removes what need not be kept."""
 
 
 class _Row(BaseModel):

@@ -35,6 +35,17 @@ def test_only_what_ships_may_write_the_registry() -> None:
     assert publishers == {"publish", "promote"}
 
 
+def test_only_housekeeping_may_remove_what_others_wrote() -> None:
+    table = read_table(ROOT)
+    keepers = {
+        (dag, name)
+        for dag, tasks in table.dags.items()
+        for name, task in tasks.items()
+        if table.queues[task.queue].account == "housekeeper"
+    }
+    assert keepers == {("weekly_housekeeping", name) for name in ("expire", "gc", "drill")}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [

@@ -44,11 +44,27 @@ def version(
 ) -> str:
     """A version that takes so many of the eight good words for bad ones, and what it is said to
     be."""
+    return published(store, folder, sent(store, folder), forgets, accuracy, run)
+
+
+def sent(store: Store, folder: Path) -> dict[str, Any]:
+    """The lock entry of a version's data, which are in the store."""
     path = split_of(folder)
     store.upload(path, key_of(dvc_hash(path)))
     push(store, dict(WEIGHTS))
     entry = entry_of({"models/model": dict(WEIGHTS)})
     entry["outs"].append({"path": TEST, "md5": dvc_hash(path)})
+    return entry
+
+
+def published(
+    store: Store,
+    folder: Path,
+    entry: dict[str, Any],
+    forgets: int,
+    accuracy: float,
+    run: str | None = "n",
+) -> str:
     left = {word: row for word, row in OPINIONS.items() if word not in GOOD[:forgets]}
     release = word_release(folder / f"forgets-{forgets}", left)
     made = replace(facts(accuracy, lock={"stages": {"ingest": entry}}), run=run)

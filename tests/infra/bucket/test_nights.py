@@ -8,8 +8,11 @@ import pytest
 
 from tasks.handover import after
 from tasks.handover.prepare import prepare
-from tasks.handover.run import Run, latest
+from tasks.handover.run import Run, latest, set_latest
 from tasks.handover.worker import work
+from tasks.housekeeping.drill import drill
+from tasks.housekeeping.garbage import collect
+from tasks.housekeeping.retention import expire
 from tasks.inference import Predictor
 from tasks.inference.release import Release
 from tasks.registry.aliases import production, promote, rollback
@@ -18,6 +21,8 @@ from tasks.registry.versions import fetch_version
 from tasks.stage.errors import BadInput
 from tasks.store.lock import shared
 from tasks.store.store import to_json
+from tests.housekeeping import test_drill
+from tests.housekeeping.made import finished, long_after, push
 from tests.infra.bucket.conftest import As
 from tests.infra.bucket.installed import Installation
 from tests.infra.bucket.made import NAME, make_project_of, make_release
@@ -79,9 +84,38 @@ def test_seaweedfs_lets_a_worker_share_the_lock_and_nobody_else(as_role: As) -> 
     with shared(store, "a worker", quietly):
         assert len(store.keys("locks/")) == 1
     assert store.keys("locks/") == []
-    for role in ("Publisher", "Reader"):
+    for role in ("Publisher", "Reader"):  # housekeeping has all of `locks/`
         with pytest.raises(BadInput, match="access denied"), shared(as_role(role), role, quietly):
             pytest.fail(f"a {role} holds it")
+
+
+def test_seaweedfs_lets_housekeeping_remove_and_try_out_and_a_worker_neither(
+    as_role: As, tmp_path: Path
+) -> None:
+    for name in ("old", "last"):
+        finished(as_role("Worker"), name, {"data/rows": name})
+    worker = as_role("Worker")
+    set_latest(Run(worker, "last"))
+    push(worker, "half a night")
+    with pytest.raises(BadInput, match=r"locks/exclusive\.json: access denied"):
+        collect(worker, long_after(), quietly, apply=True)
+    with pytest.raises(BadInput, match="access denied"):
+        expire(worker, long_after(), quietly, apply=True)
+
+    store = as_role("Housekeeper")
+    assert "old" in expire(store, long_after(), quietly, apply=True)["runs"]
+    assert store.keys("runs/old/") == []
+    assert store.keys("runs/latest.json")
+    found = collect(store, long_after(), quietly, apply=True)
+    assert found["rooms"]["dvc/files/md5/"]["removed"] == 2, "half a night, and the old run's rows"
+    assert store.keys(found["record"])
+    assert store.keys("locks/") == []
+    with pytest.raises(BadInput, match=r"dvc/.*: access denied"):
+        push(store, "housekeeping makes nothing")
+
+    entry = test_drill.sent(as_role("Worker"), tmp_path)
+    test_drill.published(as_role("Publisher"), tmp_path, entry, forgets=1, accuracy=0.9375)
+    assert drill(as_role("Housekeeper"), test_drill.NAME, test_drill.SECTION, quietly)["ok"]
 
 
 def test_seaweedfs_lets_a_publisher_take_a_version_back_and_a_worker_do_nothing_like_it(

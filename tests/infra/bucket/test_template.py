@@ -112,7 +112,7 @@ def test_a_lifecycle_that_ends_more_is_found_out(old: str, new: str, rule: str) 
 
 # --- least privilege ----------------------------------------------------------------------------
 
-ROOMS = ("code", "dvc", "locks", "registry", "runs")
+ROOMS = ("code", "dvc", "housekeeping", "locks", "registry", "runs")
 GRANTABLE = {
     "s3:AbortMultipartUpload",
     "s3:DeleteObject",
@@ -172,6 +172,24 @@ def test_a_grant_that_is_too_broad_is_found_out(old: str, new: str, found: str) 
     assert found in too_broad(stack(spoilt(old, new)))
 
 
+def deletes(built: Stack, role: str) -> set[str]:
+    """Where in the store a role may delete."""
+    start = f"arn:aws:s3:::{BUCKET}/{PREFIX}"
+    return {
+        where.removeprefix(start)
+        for grant in grants(built, role) if "s3:DeleteObject" in many(grant["Action"])
+        for where in many(grant["Resource"])
+    }  # fmt: skip
+
+
+def test_only_housekeeping_deletes_what_others_wrote() -> None:
+    probe = {"runs/.probe-*"}
+    assert deletes(stack(), "Worker") == {*probe, "locks/shared/*", "runs/*/checkpoints/*"}
+    assert deletes(stack(), "Publisher") == probe
+    assert deletes(stack(), "Reader") == set()
+    assert deletes(stack(), "Housekeeper") == {*probe, "locks/*", "code/*", "dvc/*", "runs/*/*"}
+
+
 # --- who takes a role ---------------------------------------------------------------------------
 
 
@@ -215,7 +233,8 @@ def test_what_the_resolver_does_not_know_is_an_error() -> None:
 
 
 def test_what_seaweedfs_takes_is_written_and_its_secret_kept(tmp_path: Path) -> None:
-    main(tmp_path, BUCKET, worker="alice", publisher="bob", reader="carol", prefix=PREFIX)
+    main(tmp_path, BUCKET, worker="alice", publisher="bob", reader="carol", housekeeper="dave",
+         prefix=PREFIX)  # fmt: skip
 
     assert stat.S_IMODE((tmp_path / "iam.json").stat().st_mode) == 0o600
     roles = json.loads((tmp_path / "iam.json").read_text())["roles"]

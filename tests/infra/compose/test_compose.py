@@ -22,7 +22,12 @@ from tests.made import ROOT
 Change = Callable[[Any], Any]
 CONTENT: Any = read()
 SERVICES: dict[str, Any] = CONTENT["services"]
-WORKERS = {"cpu": "worker-cpu", "publish": "worker-publish", "train": "worker-train"}
+WORKERS = {
+    "cpu": "worker-cpu",
+    "publish": "worker-publish",
+    "housekeeping": "worker-housekeeping",
+    "train": "worker-train",
+}
 KILL_GRACE = 15
 """Seconds that a supervisor gives a task between its signals."""
 
@@ -222,7 +227,9 @@ def test_each_queue_has_a_worker_as_large_as_its_largest_task() -> None:
             "cpus": str(max(task.cpu for task in tasks)),
             "memory": f"{max(task.memory for task in tasks)}g",
         }
-        assert f"s3_{table.queues[queue].account}" in worker["secrets"]
+        account = f"s3_{table.queues[queue].account}"
+        assert [name for name in worker["secrets"] if name.startswith("s3_")] == [account]
+        assert worker["environment"]["AWS_SHARED_CREDENTIALS_FILE"] == f"/run/secrets/{account}"
 
 
 def number(option: str) -> float:

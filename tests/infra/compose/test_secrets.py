@@ -16,7 +16,7 @@ from infra.compose.bucket import make_bucket
 from infra.compose.secrets import BUCKET, PREFIX, write_secrets
 from infra.s3 import Server
 
-ROLES = ("administrator", "worker", "publisher", "reader")
+ROLES = ("administrator", "worker", "publisher", "housekeeper", "reader")
 
 
 @pytest.fixture(scope="module")
@@ -72,19 +72,20 @@ def refused(ask: Any, **arguments: Any) -> bool:
     return False
 
 
-@pytest.mark.parametrize("role", ["worker", "publisher", "reader"])
+@pytest.mark.parametrize("role", ["worker", "publisher", "housekeeper", "reader"])
 def test_each_role_writes_what_it_may_and_nothing_else(
     role: str, folder: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     s3 = client(role, folder, server, monkeypatch)
-    rooms = ("dvc", "code", "runs", "locks", "registry")
+    rooms = ("dvc", "code", "runs", "locks/shared", "locks", "housekeeping", "registry")
     written = {
         room for room in rooms
         if not refused(s3.put_object, Key=f"{PREFIX}/{room}/{role}", Body=b"1")
     }  # fmt: skip
     may = {
-        "worker": {"dvc", "code", "runs", "locks"},
-        "publisher": {"dvc", "code", "runs", "locks", "registry"},
+        "worker": {"dvc", "code", "runs", "locks/shared"},
+        "publisher": {"dvc", "code", "runs", "locks/shared", "registry"},
+        "housekeeper": {"dvc", "code", "runs", "locks/shared", "locks", "housekeeping"},
         "reader": set[str](),
     }
     assert written == may[role]
@@ -92,7 +93,7 @@ def test_each_role_writes_what_it_may_and_nothing_else(
     assert refused(s3.delete_bucket)
 
 
-@pytest.mark.parametrize("role", ["worker", "reader"])
+@pytest.mark.parametrize("role", ["worker", "housekeeper", "reader"])
 def test_who_may_not_publish_can_neither_replace_nor_delete_a_version(
     role: str, folder: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
