@@ -43,15 +43,34 @@ class Queue(_Row):
     tolerations: list[Toleration] = []
 
 
-class Task(_Row):
-    """What one task may take: cores, GiB of memory and of disk, devices, hours."""
+class Size(_Row):
+    """Cores, GiB of memory and of disk."""
 
-    queue: str
     cpu: Annotated[int, Field(gt=0)]
     memory: Annotated[int, Field(gt=0)]
     scratch: Annotated[int, Field(gt=0)]
+
+    @property
+    def amounts(self) -> dict[str, str]:
+        """The same in the words of the Kubernetes API."""
+        return {
+            "cpu": str(self.cpu),
+            "memory": f"{self.memory}Gi",
+            "ephemeral-storage": f"{self.scratch}Gi",
+        }
+
+
+class Task(Size):
+    """What one task may take: a size, devices, hours."""
+
+    queue: str
     gpu: Annotated[int, Field(ge=0)]
     hours: Annotated[int, Field(gt=0)]
+
+    def amounts_on(self, queue: Queue) -> dict[str, str]:
+        """Its amounts with its devices, which are the queue's."""
+        devices = {queue.accelerator: str(self.gpu)} if queue.accelerator and self.gpu else {}
+        return {**self.amounts, **devices}
 
     @property
     def time(self) -> timedelta:
@@ -60,18 +79,25 @@ class Task(_Row):
 
 
 class Table(_Row):
-    """The whole file: slots by pool, queues by name, tasks by DAG and name."""
+    """The whole file: slots by pool, queues by name, the launcher, tasks by DAG and name."""
 
     pools: dict[str, Annotated[int, Field(gt=0)]]
     queues: dict[str, Queue]
+    launcher: Size
     dags: dict[str, dict[str, Task]]
+
+    def task(self, dag: str, name: str) -> Task:
+        """One task of a DAG; raises BadInput where there is none."""
+        try:
+            return self.dags[dag][name]
+        except KeyError:
+            raise BadInput(f"{FILE}: dags.{dag}.{name} is missing: say what it may take") from None
 
     def tasks(self, dag: str, names: Collection[str]) -> dict[str, Task]:
         """The tasks of a DAG that has just those `names`; raises BadInput where they differ."""
         found = self.dags.get(dag, {})
         for name in names:
-            if name not in found:
-                raise BadInput(f"{FILE}: dags.{dag}.{name} is missing: say what it may take")
+            self.task(dag, name)
         for name in found:
             if name not in names:
                 raise BadInput(f"{FILE}: dags.{dag}.{name}: no such task; {', '.join(names)} are")

@@ -27,6 +27,7 @@ from tests.infra.bucket.conftest import As
 from tests.infra.bucket.installed import Installation
 from tests.infra.bucket.made import NAME, make_project_of, make_release
 from tests.made import environment
+from tests.registry.made import NAME as MOOD
 from tests.registry.made import facts
 
 RUN = "first"
@@ -115,7 +116,7 @@ def test_seaweedfs_lets_housekeeping_remove_and_try_out_and_a_worker_neither(
 
     entry = test_drill.sent(as_role("Worker"), tmp_path)
     test_drill.published(as_role("Publisher"), tmp_path, entry, forgets=1, accuracy=0.9375)
-    assert drill(as_role("Housekeeper"), test_drill.NAME, test_drill.SECTION, quietly)["ok"]
+    assert drill(as_role("Housekeeper"), MOOD, test_drill.SECTION, quietly)["ok"]
 
 
 def test_seaweedfs_lets_a_publisher_take_a_version_back_and_a_worker_do_nothing_like_it(

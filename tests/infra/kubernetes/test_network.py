@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
-from infra.kubernetes.check import manifests
+from infra.kubernetes.check import TRAINER, manifests
 
-POLICIES = [m for _, m in manifests() if m["kind"] == "NetworkPolicy"]
+POLICIES = [m for _, m in [*manifests(), *manifests(TRAINER)] if m["kind"] == "NetworkPolicy"]
 TASK = {"tier": "airflow", "component": "worker", "nightshift/queue": "cpu"}
 TRAINING = {**TASK, "nightshift/queue": "train"}
+LAUNCHER = {**TASK, "nightshift/queue": "launcher"}
+HOST = {"component": "worker", "nightshift/queue": "train"}
+"""Of a TrainJob."""
 API_SERVER = {"tier": "airflow", "component": "api-server"}
 SCHEDULER = {"tier": "airflow", "component": "scheduler"}
 EXPORTER = {"component": "exporter"}
@@ -91,6 +94,14 @@ def test_a_pod_that_nothing_is_said_of_reaches_names_alone() -> None:
         (TASK, SCHEDULER, 8974, False),
         (TASK, TASK, 29500, False),
         (TRAINING, TRAINING, 29500, True),
+        (TRAINING, DATABASE, 6443, False),
+        (HOST, HOST, 29500, True),
+        (HOST, STORE, 443, True),
+        (HOST, DATABASE, 6443, False),
+        (LAUNCHER, DATABASE, 6443, True),
+        (LAUNCHER, API_SERVER, 8080, True),
+        (LAUNCHER, DATABASE, 5432, False),
+        (LAUNCHER, HOST, 29500, False),
         (SCHEDULER, DATABASE, 5432, True),
         (SCHEDULER, DATABASE, 6443, True),
         (SCHEDULER, STORE, 443, False),
@@ -114,6 +125,8 @@ def test_each_reaches_what_it_needs_and_nothing_else(
         (SCHEDULER, TASK, 8974, False),
         (TRAINING, TRAINING, 29500, True),
         (TRAINING, TASK, 29500, False),
+        (HOST, LAUNCHER, 29500, False),
+        (API_SERVER, HOST, 8080, False),
         (STATSD, TASK, 9125, True),
         (EXPORTER, TASK, 9469, False),
     ],
