@@ -10,6 +10,7 @@ changed there holds for that run only and is kept with it.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
 
@@ -23,6 +24,7 @@ from dags.operators import (
     PrepareOperator,
 )
 from dags.places import Places
+from dags.trainer import by_train_job
 from tasks.handover.graph import read_graph
 from tasks.params.base import PARAMS, load_section
 from tasks.params.finetune import Finetune
@@ -34,8 +36,20 @@ GRAPH = read_graph(ROOT)
 AROUND = ("prepare", "gate", "publish", "approve", "promote", "announce", "cleanup")
 """The tasks that are no stages."""
 HOSTS = load_section(Finetune, ROOT / PARAMS).hosts
-"""How many machines train together: each has a task of its own."""
+"""How many machines train together: each has a task of its own, or all are one TrainJob."""
+TRAIN_JOB = by_train_job(HOSTS)
 PLACES = Places(ROOT, "nightly_retraining", [*GRAPH.stages, *AROUND])
+
+
+def work(name: str) -> dict[str, Any]:
+    """A stage's command, and where it runs."""
+    if TRAIN_JOB and name == "finetune":
+        return {
+            "arguments": ["trainjob", name, "--hosts", str(HOSTS)],
+            **PLACES.launcher(name),
+        }
+    return {"arguments": ["stage", name], **PLACES.task(name)}
+
 
 with DAG(
     dag_id="nightly_retraining",
@@ -60,9 +74,7 @@ with DAG(
 ) as dag:
     prepare = PrepareOperator(hosts=HOSTS, arguments=["prepare"], **PLACES.task("prepare"))
     stages = {
-        name: NightshiftOperator(
-            arguments=["stage", name], doc_md=stage.description, **PLACES.task(name)
-        )
+        name: NightshiftOperator(doc_md=stage.description, **work(name))
         for name, stage in GRAPH.stages.items()
     }
     others = [
@@ -70,7 +82,7 @@ with DAG(
             arguments=["stage", "finetune", "--host", str(number)],
             **{**PLACES.task("finetune"), "task_id": f"finetune_host_{number}"},
         )
-        for number in range(1, HOSTS)
+        for number in range(1, 1 if TRAIN_JOB else HOSTS)
     ]
     gate = GateOperator(arguments=["gate"], **PLACES.task("gate"))
     publish, promote, announce, cleanup = (

@@ -16,6 +16,7 @@ import yaml
 from airflow.sdk import DAG, Asset
 
 from tasks.handover.graph import read_graph
+from tasks.stage.errors import BadInput
 from tests.made import ROOT, environment
 
 HEAVY = [
@@ -65,8 +66,9 @@ def test_prepare_comes_before_and_the_gate_after_every_stage(dag: DAG) -> None:
     ]  # fmt: skip
 
 
-def test_each_host_of_a_training_has_a_task_and_comes_when_host_0_does(tmp_path: Path) -> None:
-    project = tmp_path / "project"
+def with_three_hosts(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The DAG of a project whose finetune.hosts is 3, a line of JSON."""
+    project = folder / "project"
     for name in ("dags", "tasks", "infra"):
         shutil.copytree(ROOT / name, project / name)
     shutil.copy(ROOT / "dvc.yaml", project)
@@ -76,18 +78,62 @@ def test_each_host_of_a_training_has_a_task_and_comes_when_host_0_does(tmp_path:
     code = """
 import json
 from dags.nightly_retraining import dag
-print(json.dumps({t.task_id: [t.queue, sorted(t.upstream_task_ids)] for t in dag.tasks}))
+print(json.dumps({t.task_id: {
+    "place": [t.queue, t.pool, sorted(t.upstream_task_ids)],
+    "arguments": getattr(t, "arguments", []),
+    "account": t.executor_config and t.executor_config["pod_override"].spec.service_account_name,
+} for t in dag.tasks}))
 """
-    variables = environment(PYTHONPATH=str(project))
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=project, env=variables, capture_output=True, text=True
+    given = environment(PYTHONPATH=str(project), **variables)
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=project, env=given, capture_output=True, text=True
     )
+
+
+def tasks_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_each_host_of_a_training_has_a_task_and_comes_when_host_0_does(tmp_path: Path) -> None:
+    found = tasks_of(with_three_hosts(tmp_path))
     assert {name for name in found if name.startswith("finetune_")} == {
         "finetune_host_1", "finetune_host_2"
     }  # fmt: skip
-    assert found["finetune_host_1"] == found["finetune_host_2"] == found["finetune"]
+    places = [found[name]["place"] for name in ("finetune", "finetune_host_1", "finetune_host_2")]
+    assert places == [places[0]] * 3
+    assert found["finetune"]["arguments"] == ["stage", "finetune"]
+    assert found["finetune_host_2"]["arguments"] == ["stage", "finetune", "--host", "2"]
+
+
+def test_as_a_trainjob_all_hosts_are_one_task_that_only_waits(tmp_path: Path) -> None:
+    found = tasks_of(
+        with_three_hosts(
+            tmp_path, NIGHTSHIFT_TRAINER="kubeflow", AIRFLOW__CORE__EXECUTOR="KubernetesExecutor"
+        )
+    )
+    assert [name for name in found if name.startswith("finetune")] == ["finetune"]
+    assert found["finetune"]["arguments"] == ["trainjob", "finetune", "--hosts", "3"]
+    assert found["finetune"]["account"] == "nightshift-launcher"
+    before = ["ingest", "snapshot", "validate"]
+    assert found["finetune"]["place"] == ["train", "nightshift_train", before]
+    others = {task["account"] for name, task in found.items() if name != "finetune"}
+    assert others == {"nightshift-worker", "nightshift-publisher"}
+
+
+def test_one_host_needs_no_trainjob_and_another_trainer_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from dags.trainer import by_train_job
+
+    monkeypatch.setenv("NIGHTSHIFT_TRAINER", "kubeflow")
+    assert (by_train_job(1), by_train_job(2)) == (False, True)
+    monkeypatch.delenv("NIGHTSHIFT_TRAINER")
+    assert by_train_job(2) is False
+    monkeypatch.setenv("NIGHTSHIFT_TRAINER", "ray")
+    with pytest.raises(BadInput, match="NIGHTSHIFT_TRAINER: got 'ray'; takes kubeflow, or nothing"):
+        by_train_job(2)
 
 
 def test_what_was_prepared_is_announced_and_cleaned_up_whatever_happens(dag: DAG) -> None:
