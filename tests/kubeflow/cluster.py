@@ -14,6 +14,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import threading
 import time
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
+import trustme
 import yaml
 
 from infra.kubernetes.check import TRAINER, manifests, problems
@@ -129,6 +131,11 @@ class Cluster:
         handler = type("Bound", (_Handler,), {"cluster": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
+        self.authority = folder / "ca"
+        authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.cert_pem.write_to_path(str(self.authority))
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -140,10 +147,18 @@ class Cluster:
         for pod in self.pods.values():
             _signal(pod, signal.SIGKILL)
 
+    @property
+    def port(self) -> int:
+        """Where it listens, on the loopback interface."""
+        return int(self._server.server_port)
+
     def kubeconfig(self, token: str = TOKEN) -> Path:
         """A file for who bears that token."""
         path = self.folder / f"{token}.yaml"
-        cluster = {"server": f"http://127.0.0.1:{self._server.server_port}"}
+        cluster = {
+            "server": f"https://127.0.0.1:{self.port}",
+            "certificate-authority": str(self.authority),
+        }
         content = {
             "apiVersion": "v1", "kind": "Config", "current-context": "here",
             "clusters": [{"name": "here", "cluster": cluster}],
@@ -350,7 +365,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Who bears the launcher's token may what its Role grants."""
         if self.cluster.away.is_set():
             raise Refused(503, "ServiceUnavailable", "the server is away")
-        if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+        scheme, _, token = self.headers.get("Authorization", "").partition(" ")
+        if (scheme.lower(), token) != ("bearer", TOKEN):
             raise Refused(401, "Unauthorized", "Unauthorized")
         found = re.fullmatch(rf"/(?:apis/([^/]+)/[^/]+|api/v1)/namespaces/{NAMESPACE}/(\w+)"
                              r"(?:/([^/]+)(?:/(\w+))?)?", path)  # fmt: skip

@@ -26,7 +26,7 @@ from tasks.kubeflow import launch, logs
 from tasks.kubeflow.trainjob import Host, name_of, outcome, train_job
 from tasks.stage.errors import BadInput, StageError, Unavailable
 from tests.dags.test_operators import Given, execute
-from tests.kubeflow.cluster import NAMESPACE, Cluster
+from tests.kubeflow.cluster import NAMESPACE, TOKEN, Cluster
 from tests.made import ROOT, environment
 from tests.waiting import wait_for
 
@@ -355,14 +355,21 @@ def test_a_cluster_that_is_away_is_waited_for_and_its_trainjob_is_left_at_work(
 
 
 def test_a_log_that_breaks_off_is_taken_up_where_it_did(cluster: Cluster, hosts: Hosts) -> None:
-    hosts.do("work", "work")
+    hosts.do("stay", "stay")
     cluster.breaks |= {0, 1}
     said: list[str] = []
+
+    def go_on() -> None:
+        wait_for(lambda: {"host 0: step 2", "host 1: step 2"} <= set(said))
+        hosts.do("work", "work")
+
+    threading.Thread(target=go_on).start()
     train(said)
     assert cluster.breaks == set()
     for host in (0, 1):
-        told = [line for line in said if line.startswith(f"host {host}: step")]
-        assert told == [f"host {host}: step {step}" for step in range(3)]
+        told = [line.partition(": ")[2] for line in said if line.startswith(f"host {host}: ")]
+        assert told[0].startswith("arguments")
+        assert told[1:] == ["step 0", "step 1", "step 2"]
 
 
 # --- who may ------------------------------------------------------------------------------------
@@ -376,6 +383,22 @@ def test_who_has_no_right_is_told_what_gives_it(
     with pytest.raises(BadInput, match="refuses: Unauthorized; who asks is not known there"):
         train()
     assert cluster.pods == {}
+
+
+def test_in_a_pod_it_asks_the_cluster_that_the_pod_is_in(
+    cluster: Cluster, hosts: Hosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+    incluster = "kubernetes.config.incluster_config"
+    monkeypatch.setattr(f"{incluster}.SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setattr(f"{incluster}.SERVICE_CERT_FILENAME", str(cluster.authority))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(cluster.port))
+    monkeypatch.setattr(
+        "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "none")
+    )
+    hosts.do("work", "work")
+    assert train()["ran"]
 
 
 def test_a_cluster_without_the_trainer_is_told(cluster: Cluster) -> None:
