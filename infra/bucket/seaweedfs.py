@@ -1,7 +1,8 @@
 """The template's roles and bucket policy for SeaweedFS, which enforces them outside AWS.
 
     python -m infra.bucket.seaweedfs FOLDER --bucket nightshift --prefix store/ \\
-        --worker alice --publisher bob --reader carol --housekeeper dave
+        --worker alice --publisher bob --reader carol --housekeeper dave \\
+        --launcher erin
 
 writes `iam.json`, for `weed … -s3.iam.config`, and `policy.json`, for
 `aws s3api put-bucket-policy`. Users are SeaweedFS's own; each takes its role by STS AssumeRole.
@@ -79,6 +80,7 @@ def main(
     publisher: Annotated[str, typer.Option(help="The user who takes the publisher's role.")],
     reader: Annotated[str, typer.Option(help="The user who takes the reader's role.")],
     housekeeper: Annotated[str, typer.Option(help="The user who takes the housekeeper's role.")],
+    launcher: Annotated[str, typer.Option(help="The user who takes the launcher's role.")],
     prefix: Annotated[str, typer.Option(help="Where in it the store lies, with a slash.")] = "",
 ) -> None:
     """Write `iam.json` and `policy.json` for SeaweedFS."""
@@ -91,6 +93,7 @@ def main(
         PublisherIs=user(publisher),
         ReaderIs=user(reader),
         HousekeeperIs=user(housekeeper),
+        LauncherIs=user(launcher),
     )
     folder.mkdir(parents=True, exist_ok=True)
     write_iam(folder / "iam.json", stack)

@@ -21,7 +21,7 @@ from infra.s3 import Server
 from tests.s3 import KEYS, settings
 
 BUCKET, PREFIX, REGION = "nights", "team/", "us-east-1"
-ROLES = ("Worker", "Publisher", "Reader", "Housekeeper")
+ROLES = ("Worker", "Publisher", "Reader", "Housekeeper", "Launcher")
 
 
 def stack(text: str | None = None, **given: str | list[str]) -> Stack:

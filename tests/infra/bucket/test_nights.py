@@ -12,7 +12,7 @@ from tasks.handover.run import Run, latest, set_latest
 from tasks.handover.worker import work
 from tasks.housekeeping.drill import drill
 from tasks.housekeeping.garbage import collect
-from tasks.housekeeping.retention import expire
+from tasks.housekeeping.retention import LOGS, expire
 from tasks.inference import Predictor
 from tasks.inference.release import Release
 from tasks.registry.aliases import production, promote, rollback
@@ -90,6 +90,14 @@ def test_seaweedfs_lets_a_worker_share_the_lock_and_nobody_else(as_role: As) -> 
             pytest.fail(f"a {role} holds it")
 
 
+def test_seaweedfs_lets_whoever_runs_a_task_send_its_log(as_role: As, tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("what was said")
+    for role in ("Worker", "Publisher", "Housekeeper", "Launcher"):
+        as_role(role).upload(tmp_path / "log", f"{LOGS}{role}/attempt=1.log")
+    assert len(as_role("Worker").keys(LOGS)) == 4
+
+
+@pytest.mark.slow
 def test_seaweedfs_lets_housekeeping_remove_and_try_out_and_a_worker_neither(
     as_role: As, tmp_path: Path
 ) -> None:

@@ -186,7 +186,7 @@ def test_only_housekeeping_deletes_what_others_wrote() -> None:
     probe = {"runs/.probe-*"}
     assert deletes(stack(), "Worker") == {*probe, "locks/shared/*", "runs/*/checkpoints/*"}
     assert deletes(stack(), "Publisher") == probe
-    assert deletes(stack(), "Reader") == set()
+    assert deletes(stack(), "Reader") == deletes(stack(), "Launcher") == set()
     assert deletes(stack(), "Housekeeper") == {*probe, "locks/*", "code/*", "dvc/*", "runs/*/*"}
 
 
@@ -233,8 +233,8 @@ def test_what_the_resolver_does_not_know_is_an_error() -> None:
 
 
 def test_what_seaweedfs_takes_is_written_and_its_secret_kept(tmp_path: Path) -> None:
-    main(tmp_path, BUCKET, worker="alice", publisher="bob", reader="carol", housekeeper="dave",
-         prefix=PREFIX)  # fmt: skip
+    people = {"worker": "alice", "publisher": "bob", "reader": "carol"}
+    main(tmp_path, BUCKET, **people, housekeeper="dave", launcher="erin", prefix=PREFIX)
 
     assert stat.S_IMODE((tmp_path / "iam.json").stat().st_mode) == 0o600
     roles = json.loads((tmp_path / "iam.json").read_text())["roles"]

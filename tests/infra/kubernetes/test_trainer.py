@@ -78,13 +78,14 @@ def test_it_is_off_until_an_overlay_names_it() -> None:
     assert "NIGHTSHIFT_TRAINER" not in (FOLDER / "settings.yaml").read_text()
 
 
-def test_only_the_launchers_account_may_send_trainjobs_and_it_has_no_role_of_the_cloud() -> None:
+def test_only_the_launchers_account_may_send_trainjobs() -> None:
     everything = [*MANIFESTS.values(), *(manifest for _, manifest in manifests())]
     bound = [each for each in everything if each["kind"].endswith("RoleBinding")]
     assert bound == [of_kind("RoleBinding")]
     assert [each for each in everything if each["kind"] == "ClusterRole"] == []
     account = of_kind("ServiceAccount")
-    assert "annotations" not in account["metadata"]
+    role = account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"]
+    assert role == "arn:aws:iam::000000000000:role/nightshift-launcher"
     assert account["automountServiceAccountToken"] is False
     (subject,) = bound[0]["subjects"]
     assert (subject["name"], subject["namespace"]) == (account["metadata"]["name"], "nightshift")
