@@ -43,6 +43,13 @@ class Files:
             self.made.append(name)
         return path.read_text(encoding="utf-8")
 
+    def derive(self, name: str, content: str) -> None:
+        """Write a file that others decide, again where an update has changed that."""
+        path = self.folder / name
+        if path.exists() and path.read_text(encoding="utf-8") != content:
+            path.unlink()
+        self.keep(name, content)
+
 
 def write_secrets(folder: Path) -> list[str]:
     """Write those that are missing; their names."""
@@ -74,7 +81,7 @@ def _store(files: Files) -> None:
         }
         for name, actions in rights().items()
     ]
-    files.keep("s3_identities.json", json.dumps({"identities": identities}, indent=2))
+    files.derive("s3_identities.json", json.dumps({"identities": identities}, indent=2))
 
 
 def rights() -> dict[str, list[str]]:

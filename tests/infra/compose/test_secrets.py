@@ -12,6 +12,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from infra.compose import secrets
 from infra.compose.bucket import make_bucket
 from infra.compose.secrets import BUCKET, PREFIX, write_secrets
 from infra.s3 import Server
@@ -118,6 +119,20 @@ def test_what_is_there_is_kept_and_what_is_missing_fits_it(tmp_path: Path) -> No
         (tmp_path / name).unlink()
     assert write_secrets(tmp_path) == ["broker_url", "s3_identities.json"]
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
+
+
+def test_an_update_with_another_user_tells_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_secrets(tmp_path)
+    before = (tmp_path / "s3_worker").read_text()
+    more = {**secrets.rights(), "auditor": ["Read:nightshift"]}
+    monkeypatch.setattr(secrets, "rights", lambda: more)
+    assert set(write_secrets(tmp_path)) == {"s3_auditor", "s3_identities.json"}
+    known = json.loads((tmp_path / "s3_identities.json").read_text())["identities"]
+    assert [each["name"] for each in known] == list(more)
+    assert (tmp_path / "s3_worker").read_text() == before
+    assert write_secrets(tmp_path) == []
 
 
 def test_two_installations_have_no_secret_in_common(folder: Path, tmp_path: Path) -> None:
