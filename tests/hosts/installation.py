@@ -127,6 +127,11 @@ class Installation:
         found = self.rest.get(f"{DAG}/dagRuns/{run}/taskInstances").content["task_instances"]
         return {each["task_id"]: each["hostname"] or "" for each in found}
 
+    def log(self, run: str, task: str, attempt: int = 1) -> str:
+        """What Airflow's page shows of an attempt, wherever it ran."""
+        where = f"{DAG}/dagRuns/{run}/taskInstances/{task}/logs/{attempt}"
+        return json.dumps(self.rest.get(where).content)
+
     def record(self, run: str, stage: str) -> Record | None:
         """What the store's record says of a stage; None while there is none to be had."""
         found = self.read(f"runs/{run_slug(run)}/stages/{stage}.json")
