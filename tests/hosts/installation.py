@@ -169,6 +169,8 @@ class Installation:
         shutil.copytree(
             project, folder / "project", ignore=shutil.ignore_patterns(".git", ".nightshift")
         )
+        for path in (folder / "project").rglob("*"):
+            path.chmod(path.stat().st_mode | 0o444)  # whoever is the user of the image
         return Host(name, self.net.namespace(name), folder, secrets, self.net.addresses)
 
     def _wait_for_first_start(self) -> None:
