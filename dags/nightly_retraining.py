@@ -5,6 +5,8 @@ works anywhere that reaches the store. What a run did is on the tab **Report** o
 
 Triggered by hand, the form shows every knob of `params.yaml` with its present value; what is
 changed there holds for that run only and is kept with it.
+
+Where `NIGHTSHIFT_MODELS` names several models, each has such a DAG: `nightly_retraining-NAME`.
 """
 
 from __future__ import annotations
@@ -14,7 +16,6 @@ from typing import Any
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
 
-from dags.form import form
 from dags.notify import Notify
 from dags.operators import (
     ROOT,
@@ -24,57 +25,72 @@ from dags.operators import (
     PrepareOperator,
 )
 from dags.places import Places
+from dags.several import form_of, wanted
 from dags.trainer import by_train_job
 from tasks.handover.graph import read_graph
+from tasks.handover.models import Model
 from tasks.params.base import PARAMS, load_section
 from tasks.params.finetune import Finetune
 
-NEW_DATA = Asset("nightshift://data")
-"""An update of it says "there is new data, look now"."""
+DAG_ID = "nightly_retraining"
+NEW_DATA = "nightshift://data"
+"""The asset whose update says "there is new data, look now"; of several models `…/NAME`."""
 NIGHT = CronTriggerTimetable("0 2 * * *", timezone="UTC", run_immediately=timedelta(0))
 GRAPH = read_graph(ROOT)
 AROUND = ("prepare", "gate", "publish", "approve", "promote", "announce", "cleanup")
 """The tasks that are no stages."""
-HOSTS = load_section(Finetune, ROOT / PARAMS).hosts
-"""How many machines train together: each has a task of its own, or all are one TrainJob."""
-TRAIN_JOB = by_train_job(HOSTS)
-PLACES = Places(ROOT, "nightly_retraining", [*GRAPH.stages, *AROUND])
+PLACES = Places(ROOT, DAG_ID, [*GRAPH.stages, *AROUND])
 
 
-def work(name: str) -> dict[str, Any]:
+def nightly(model: Model) -> DAG:
+    """The DAG of one model, with the knobs of its `params.yaml`."""
+    data = Asset("/".join(filter(None, (NEW_DATA, model.name))))
+    with DAG(
+        dag_id=model.dag_id(DAG_ID),
+        description="Retrain, compress, judge and publish, every night and on new data.",
+        doc_md=__doc__,
+        schedule=AssetOrTimeSchedule(timetable=NIGHT, assets=[data]),
+        catchup=False,
+        max_active_runs=1,
+        is_paused_upon_creation=False,  # nothing runs before 02:00: no start date, see NIGHT
+        dagrun_timeout=timedelta(hours=23),
+        default_args={
+            "owner": "nightshift",
+            "model": model,
+            "retries": 3,
+            "retry_delay": timedelta(seconds=30),
+            "retry_exponential_backoff": 2,
+            "max_retry_delay": timedelta(minutes=15),
+        },
+        on_success_callback=Notify(),
+        on_failure_callback=Notify(),
+        tags=["nightshift"],
+    ) as dag:
+        fields = form_of(model)
+        hosts = load_section(Finetune, model.folder / PARAMS).hosts if fields else 1
+        # a TrainJob's pods know one store, and its name the run's id, which models share
+        _tasks(hosts, train_job=model.name is None and by_train_job(hosts))
+        # after the tasks, each of which would keep a copy: 14 times the form, in every DAG
+        dag.params.update(fields)
+    return dag
+
+
+def _work(name: str, hosts: int, train_job: bool) -> dict[str, Any]:
     """A stage's command, and where it runs."""
-    if TRAIN_JOB and name == "finetune":
+    if train_job and name == "finetune":
         return {
-            "arguments": ["trainjob", name, "--hosts", str(HOSTS)],
+            "arguments": ["trainjob", name, "--hosts", str(hosts)],
             **PLACES.launcher(name),
         }
     return {"arguments": ["stage", name], **PLACES.task(name)}
 
 
-with DAG(
-    dag_id="nightly_retraining",
-    description="Retrain, compress, judge and publish, every night and on new data.",
-    doc_md=__doc__,
-    schedule=AssetOrTimeSchedule(timetable=NIGHT, assets=[NEW_DATA]),
-    catchup=False,
-    max_active_runs=1,
-    is_paused_upon_creation=False,  # nothing runs before the next 02:00: no start date, see NIGHT
-    dagrun_timeout=timedelta(hours=23),
-    params=form(ROOT),
-    default_args={
-        "owner": "nightshift",
-        "retries": 3,
-        "retry_delay": timedelta(seconds=30),
-        "retry_exponential_backoff": 2,
-        "max_retry_delay": timedelta(minutes=15),
-    },
-    on_success_callback=Notify(),
-    on_failure_callback=Notify(),
-    tags=["nightshift"],
-) as dag:
-    prepare = PrepareOperator(hosts=HOSTS, arguments=["prepare"], **PLACES.task("prepare"))
+def _tasks(hosts: int, train_job: bool) -> None:
+    """Every task and what comes after what. `hosts` machines train together: each has a task of
+    its own, or all are one TrainJob."""
+    prepare = PrepareOperator(hosts=hosts, arguments=["prepare"], **PLACES.task("prepare"))
     stages = {
-        name: NightshiftOperator(doc_md=stage.description, **work(name))
+        name: NightshiftOperator(doc_md=stage.description, **_work(name, hosts, train_job))
         for name, stage in GRAPH.stages.items()
     }
     others = [
@@ -82,7 +98,7 @@ with DAG(
             arguments=["stage", "finetune", "--host", str(number)],
             **{**PLACES.task("finetune"), "task_id": f"finetune_host_{number}"},
         )
-        for number in range(1, 1 if TRAIN_JOB else HOSTS)
+        for number in range(1, 1 if train_job else hosts)
     ]
     gate = GateOperator(arguments=["gate"], **PLACES.task("gate"))
     publish, promote, announce, cleanup = (
@@ -106,3 +122,7 @@ with DAG(
     gate >> publish >> approve >> promote >> announce >> cleanup
     for last in (announce, cleanup):
         last.as_teardown(setups=prepare)
+
+
+for model in wanted(DAG_ID):
+    dag = nightly(model)

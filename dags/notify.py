@@ -48,7 +48,7 @@ def message(context: Context) -> str:
         f"{context['dag'].dag_id}: {ended}",
         _result(context, "announce").get("headline"),
         f"run {run_id}",
-        f"{base}{report_path(run_id)}" if has_report else None,
+        f"{base}{report_path(context['dag'].dag_id, run_id)}" if has_report else None,
     ]
     return "\n".join(line for line in lines if line)
 

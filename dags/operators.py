@@ -19,12 +19,14 @@ from dags.form import changes
 from dags.process import Child
 from dags.report import ReportLink
 from dags.verdict import as_markdown
+from tasks.handover.models import STORE, Model
 from tasks.handover.names import run_slug
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 ROOT = Path(__file__).resolve().parent.parent
+CHECKOUT = Model(ROOT)
 NIGHTSHIFT = (sys.executable, "-m", "tasks.cli")
 RETRY = 75
 """The exit code that says: a retry may pass (EX_TEMPFAIL of sysexits.h)."""
@@ -42,11 +44,17 @@ class NightshiftOperator(BaseOperator):
     operator_extra_links: tuple[ReportLink, ...] = (ReportLink(),)
 
     def __init__(
-        self, *, arguments: Sequence[str], command: Sequence[str] = NIGHTSHIFT, **kwargs: Any
+        self,
+        *,
+        arguments: Sequence[str],
+        command: Sequence[str] = NIGHTSHIFT,
+        model: Model = CHECKOUT,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.arguments = list(arguments)
         self.command = list(command)
+        self.model = model
         self._child: Child | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -76,7 +84,8 @@ class NightshiftOperator(BaseOperator):
             file = Path(folder) / "result.json"
             command = [*self.command, *self._arguments(context), "--result", str(file)]
             self.log.info("%s", " ".join(command))
-            self._child = Child(command, _environment(), ROOT)
+            variables = {**_environment(), STORE: self.model.store}
+            self._child = Child(command, variables, ROOT)
             try:
                 for line in self._child.lines():
                     self.log.info("%s", line)
@@ -110,8 +119,10 @@ class PrepareOperator(NightshiftOperator):
         conf = dict(run.conf or {})
         if run.run_type == "backfill" and run.logical_date and not conf.get("snapshot.data_date"):
             conf["snapshot.data_date"] = run.logical_date.date().isoformat()
-        settings = [part for change in changes(conf, ROOT) for part in ("--set", change)]
-        return [*super()._arguments(context), *settings]
+        home = self.model.folder
+        settings = [part for change in changes(conf, home) for part in ("--set", change)]
+        own = ["--model", str(home)] if self.model.name else []
+        return [*super()._arguments(context), *own, *settings]
 
 
 class GateOperator(NightshiftOperator, SkipMixin):
@@ -133,13 +144,17 @@ class GateOperator(NightshiftOperator, SkipMixin):
 class ApproveOperator(ApprovalOperator):
     """Waits for a person when `publish.promotion` of the run is `approval`, and only then."""
 
+    def __init__(self, *, model: Model = CHECKOUT, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.model = model
+
     def execute(self, context: Context) -> Any:
         """`auto` goes on, `never` skips the promotion, `approval` shows the checks and waits."""
         from tasks.handover.after import GATE
         from tasks.handover.run import Run
         from tasks.store.store import open_store, read_record
 
-        run = Run(open_store(), run_slug(str(context["run_id"])))
+        run = Run(open_store(self.model.store), run_slug(str(context["run_id"])))
         settings = run.facts()["publish"]
         if settings["promotion"] == "approval":
             published = context["ti"].xcom_pull(task_ids="publish") or {}

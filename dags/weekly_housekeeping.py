@@ -5,7 +5,8 @@ last, so that it would find out what the others had taken away. Each is one `nig
 that works by hand too; docs/housekeeping.md says why nothing in use can go.
 
 It is paused until a person switches it on: look first at what a dry run says (trigger it with
-*apply* off, or `nightshift expire` and `nightshift gc`).
+*apply* off, or `nightshift expire` and `nightshift gc`). Where `NIGHTSHIFT_MODELS` names several
+models, each has a DAG of this kind for its part of the store.
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param
 
-from dags.form import changes, form
+from dags.form import changes
 from dags.notify import Notify
 from dags.operators import ROOT, NightshiftOperator
 from dags.places import Places
+from dags.several import form_of, wanted
+from tasks.handover.models import Model
 from tasks.params.knobs import HOUSEKEEPING
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+DAG_ID = "weekly_housekeeping"
 WEEK = CronTriggerTimetable("0 14 * * 0", timezone="UTC", run_immediately=timedelta(0))
 """Sunday afternoon: far from the nights, though a night at work would do it no harm."""
 APPLY = Param(
@@ -50,30 +54,39 @@ class RemovalOperator(HousekeepingOperator):
         return [*super()._arguments(context), *(["--apply"] if context["params"]["apply"] else [])]
 
 
-PLACES = Places(ROOT, "weekly_housekeeping", ["expire", "gc", "drill"])
+PLACES = Places(ROOT, DAG_ID, ["expire", "gc", "drill"])
 
-with DAG(
-    dag_id="weekly_housekeeping",
-    description="Remove what the store need not keep; bring an old version back and measure it.",
-    doc_md=__doc__,
-    schedule=WEEK,
-    catchup=False,
-    max_active_runs=1,
-    is_paused_upon_creation=True,
-    dagrun_timeout=timedelta(hours=12),
-    params={"apply": APPLY, **form(ROOT, HOUSEKEEPING)},
-    default_args={
-        "owner": "nightshift",
-        "retries": 3,
-        "retry_delay": timedelta(minutes=5),
-        "retry_exponential_backoff": 2,
-        "max_retry_delay": timedelta(hours=1),
-    },
-    on_failure_callback=Notify(),
-    tags=["nightshift"],
-) as dag:
-    expire, gc = (
-        RemovalOperator(arguments=[name], **PLACES.task(name)) for name in ("expire", "gc")
-    )
-    drill = HousekeepingOperator(arguments=["drill"], **PLACES.task("drill"))
-    expire >> gc >> drill
+
+def weekly(model: Model) -> DAG:
+    """The DAG of one model's store, with the knobs of its `params.yaml`."""
+    with DAG(
+        dag_id=model.dag_id(DAG_ID),
+        description="Remove what need not be kept; bring an old version back and measure it.",
+        doc_md=__doc__,
+        schedule=WEEK,
+        catchup=False,
+        max_active_runs=1,
+        is_paused_upon_creation=True,
+        dagrun_timeout=timedelta(hours=12),
+        params={"apply": APPLY, **form_of(model, HOUSEKEEPING)},
+        default_args={
+            "owner": "nightshift",
+            "model": model,
+            "retries": 3,
+            "retry_delay": timedelta(minutes=5),
+            "retry_exponential_backoff": 2,
+            "max_retry_delay": timedelta(hours=1),
+        },
+        on_failure_callback=Notify(),
+        tags=["nightshift"],
+    ) as dag:
+        expire, gc = (
+            RemovalOperator(arguments=[name], **PLACES.task(name)) for name in ("expire", "gc")
+        )
+        drill = HousekeepingOperator(arguments=["drill"], **PLACES.task("drill"))
+        expire >> gc >> drill
+    return dag
+
+
+for model in wanted(DAG_ID):
+    dag = weekly(model)

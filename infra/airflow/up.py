@@ -21,6 +21,7 @@ from pathlib import Path
 
 from infra.airflow.rest import Rest
 from infra.airflow.settings import HOME, PORT, ROOT, USER, environment, password
+from tasks.handover.models import models
 from tasks.stage.tree import Tree
 
 DAG_ID = "nightly_retraining"
@@ -92,7 +93,8 @@ def airflow(home: Path, port: int) -> Iterator[dict[str, subprocess.Popen[bytes]
         url = f"http://127.0.0.1:{port}"
         _wait_until_ready(processes, Rest(url, USER, secret), home)
         store = variables["NIGHTSHIFT_STORE"]
-        values = {"url": url, "dag": DAG_ID, "user": USER, "password": secret}
+        dag = ids[0] if len(ids := _dag_ids()) == 1 else ""
+        values = {"url": url, "dag": dag, "user": USER, "password": secret}
         print(READY.format(**values, store=store, home=home), flush=True)
         yield processes
 
@@ -158,10 +160,15 @@ def _wait_until_ready(
             if broken.ok and broken.content["import_errors"]:
                 trace = broken.content["import_errors"][0]["stack_trace"]
                 raise Failed(f"the DAG is broken:\n{trace[-2000:]}")
-            if rest.get(f"dags/{DAG_ID}").ok:
+            if all(rest.get(f"dags/{dag}").ok for dag in _dag_ids()):
                 return
         time.sleep(SECONDS_BETWEEN_LOOKS)
     raise Failed(f"not ready after {SECONDS_TO_START} s; its logs are in {home / 'logs'}")
+
+
+def _dag_ids() -> list[str]:
+    """A night's DAG of every model."""
+    return [model.dag_id(DAG_ID) for model in models(ROOT)]
 
 
 def _watch(processes: Mapping[str, subprocess.Popen[bytes]], home: Path) -> None:

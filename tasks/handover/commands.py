@@ -23,12 +23,20 @@ Changes = Annotated[
 
 
 @app.command()
-def prepare(run: RunId, changes: Changes = None, result: Result = None) -> None:
+def prepare(
+    run: RunId,
+    changes: Changes = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="A folder with the params.yaml of one of several models, used here."),
+    ] = None,
+    result: Result = None,
+) -> None:
     """Begin a run: pin its code, its parameters and where it starts from, in the store."""
     from tasks.handover.prepare import prepare as begin
 
     with step(result) as found:
-        begun = begin(open_store(), run, Path.cwd(), changes or [])
+        begun = begin(open_store(), run, Path.cwd(), changes or [], model=model)
         found.update(begun.facts(), ran=True)
     print(f"run {run}: code {found['revision']}, starts from {found['base'] or 'nothing'}")
     for key, value in found["changes"].items():

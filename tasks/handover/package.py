@@ -8,6 +8,7 @@ import io
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from tasks.stage.errors import BadInput
@@ -15,21 +16,26 @@ from tasks.store.store import Store
 
 NEEDED = ("dvc.yaml", "params.yaml", "expectations.yaml", "requirements.lock")
 FILES = (*NEEDED, "pyproject.toml", ".dvcignore")
+OF_A_MODEL = ("params.yaml", "expectations.yaml")
+"""What each of several models has for itself; all else is the checkout's."""
 FOLDER = "tasks"
 NO_BYTE_CODE = ":(exclude,glob)**/__pycache__/**"
 _LEFT_OUT = ("__pycache__", ".pyc")
 
 
-def pack_code(root: Path, store: Store) -> str:
+def pack_code(root: Path, store: Store, model: Path | None = None) -> str:
     """Put the project's code into `code/<revision>.tar.gz`, if it isn't there; the revision.
 
     The revision is git's commit where the files are as committed, else their content decides:
     `<commit>-<hash>`, or `<hash>` outside git. Equal files give equal bytes. Raises BadInput when
-    `root` is no project.
+    `root` is no project. What a folder `model` has of its own goes over the project's.
     """
-    archive = _archive(root)
+    own = [model / name for name in OF_A_MODEL if (model / name).is_file()] if model else []
+    archive = _archive(root, {path.name: path for path in own})
     digest = hashlib.sha256(archive).hexdigest()[:12]
     commit = _commit(root)
+    if commit and own:
+        commit += "+"
     revision = commit.rstrip("+") if commit else digest
     if commit and commit.endswith("+"):
         revision = f"{revision}-{digest}"
@@ -55,7 +61,7 @@ def key_of(revision: str) -> str:
     return f"code/{revision}.tar.gz"
 
 
-def _archive(root: Path) -> bytes:
+def _archive(root: Path, own: Mapping[str, Path]) -> bytes:
     missing = [name for name in NEEDED if not (root / name).is_file()]
     if missing:
         raise BadInput(f"{root.resolve()} is not a nightshift project: {missing[0]} is missing")
@@ -72,7 +78,7 @@ def _archive(root: Path) -> bytes:
     ):
         for path in paths:
             entry = tarfile.TarInfo(path.relative_to(root).as_posix())
-            content = path.read_bytes()
+            content = own.get(entry.name, path).read_bytes()
             entry.size, entry.mode = len(content), 0o644
             archive.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()

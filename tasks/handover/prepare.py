@@ -31,26 +31,33 @@ PATHS = (
 
 
 def prepare(
-    store: Store, name: str, root: Path, changes: Sequence[str] = (), say: Say = print
+    store: Store,
+    name: str,
+    root: Path,
+    changes: Sequence[str] = (),
+    say: Say = print,
+    model: Path | None = None,
 ) -> Run:
     """Write `runs/NAME/` with `run.json`, `params.yaml` and `base.lock`, and the code's archive.
 
     `changes` are `section.key=VALUE` (VALUE in YAML), laid over the project's `params.yaml`. Raises
     BadInput for what the schema refuses, before anything is written. One that says what holds
-    already is none: the run's parameters then are the project's, to the letter.
+    already is none: the run's parameters then are the project's, to the letter. The folder `model`
+    has the `params.yaml` and `expectations.yaml` of one of several models, in the project's place.
     """
     run = Run(store, name)
-    present = read(root / PARAMS)
+    home = model or root
+    present = read(home / PARAMS)
     changed = differing(present, dict(parse(change) for change in changes))
     content = with_changes(present, changed)
     params = check(Params, content)
-    text = yaml.safe_dump(absolute(content, root), sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(absolute(content, home), sort_keys=False, allow_unicode=True)
     with shared(store, f"prepare of run {name}", say):
         base = latest(store)
         entries = base.lock(list(read_graph(root).stages)) if base and _whole(base, root) else {}
         facts = {
             "run": name,
-            "revision": pack_code(root, store),
+            "revision": pack_code(root, store, model),
             "base": base.name if base and entries else None,
             "changes": {key: _plain(value) for key, value in changed.items()},
             "publish": {"name": params.publish.name, "promotion": params.publish.promotion},

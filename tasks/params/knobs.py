@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def knobs(root: Path, only: str | None = None) -> Iterator[Knob]:
     content = read(root / PARAMS)
     check(Params, content, root / PARAMS)
     present = flat(content)
-    schema = Params.model_json_schema()
+    schema = _schema()
     for section, reference in schema["properties"].items():
         if section != only if only else section == HOUSEKEEPING:
             continue
@@ -78,6 +79,12 @@ def as_yaml(value: Any) -> str:
     """On one line; the marker that YAML ends a lone scalar with is left out."""
     text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), allow_unicode=True)
     return text.removesuffix("...\n").strip()
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    """It takes longer than all else here, and a DAG processor asks for hundreds of models."""
+    return Params.model_json_schema()
 
 
 def _rules(field: dict[str, Any]) -> dict[str, Any] | None:

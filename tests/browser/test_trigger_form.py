@@ -96,7 +96,7 @@ def test_filled_in_approved_and_green(airflow: Running, window: Browser) -> None
 def test_the_report_opens_on_its_own_with_the_data_docs_behind_it(
     airflow: Running, window: Browser
 ) -> None:
-    window.open(f"{airflow.rest.url}/nightshift/runs/{last_run(airflow)}/reports/index.html")
+    window.open(f"{airflow.rest.url}/nightshift/{DAG}/runs/{last_run(airflow)}/reports/index.html")
     window.picture("9-report-alone")
     window.click("a[href='data_docs/index.html']")
     window.picture("10-data-docs")

@@ -70,7 +70,7 @@ def test_a_good_night_is_told_by_what_serves_now_with_the_way_to_its_report(
     assert headline == "A 2-layer model: 4.1 times faster"
     assert run == f"run {RUN}"
     assert link.endswith(
-        "/nightshift/runs/manual__2026-01-31T02%3A00%3A00%2B00%3A00/reports/index.html"
+        "/nightshift/dags/nightly_retraining/runs/manual__2026-01-31T02%3A00%3A00%2B00%3A00/reports/index.html"
     )
 
 

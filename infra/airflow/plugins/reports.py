@@ -41,21 +41,22 @@ HEADERS = {
 
 
 def build() -> FastAPI:
-    """The application: `/runs/RUN_ID/reports/PATH`, for users who may read the DAG's runs."""
+    """The application: `/dags/DAG_ID/runs/RUN_ID/reports/PATH`, for users who may read the DAG's
+    runs."""
     from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
     from airflow.api_fastapi.core_api.security import requires_access_dag
     from fastapi import Depends, FastAPI, HTTPException
 
-    allowed = Depends(requires_access_dag("GET", DagAccessEntity.RUN, DAG_ID))
+    allowed = Depends(requires_access_dag("GET", DagAccessEntity.RUN))
     app = FastAPI(title="nightshift reports", docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.exception_handler(HTTPException)
     def refuse(request: Request, error: HTTPException) -> Response:
         return _refusal(request, error.status_code)
 
-    @app.get("/runs/{run_id}/reports/{path:path}", dependencies=[allowed])
-    def serve(run_id: str, path: str) -> Response:
-        return _file(run_id, path)
+    @app.get("/dags/{dag_id}/runs/{run_id}/reports/{path:path}", dependencies=[allowed])
+    def serve(dag_id: str, run_id: str, path: str) -> Response:
+        return _file(dag_id, run_id, path)
 
     return app
 
@@ -79,7 +80,7 @@ class NightshiftReports(AirflowPlugin):
     external_views = [  # noqa: RUF012
         {
             "name": "Report",
-            "href": f"{PREFIX}/runs/{{RUN_ID}}/reports/index.html",
+            "href": f"{PREFIX}/dags/{{DAG_ID}}/runs/{{RUN_ID}}/reports/index.html",
             "destination": "dag_run",
             "url_route": "nightshift-report",
         }
@@ -91,16 +92,19 @@ def _built() -> FastAPI:
     return build()
 
 
-def _file(run_id: str, path: str) -> Response:
+def _file(dag_id: str, run_id: str, path: str) -> Response:
     from fastapi import HTTPException, Response
 
+    from infra.airflow.settings import ROOT
+    from tasks.handover.models import models
     from tasks.handover.names import run_slug
     from tasks.store.store import open_store
 
     kind = TYPES.get(PurePosixPath(path).suffix)
-    if kind is None or not is_plain(path):
+    stores = [model.store for model in models(ROOT) if model.dag_id(DAG_ID) == dag_id]
+    if kind is None or not is_plain(path) or not stores:
         raise HTTPException(404)
-    found = open_store().read(f"runs/{run_slug(run_id)}/reports/{path}")
+    found = open_store(stores[0]).read(f"runs/{run_slug(run_id)}/reports/{path}")
     if found is None:
         raise HTTPException(404)
     return Response(found.content, media_type=kind, headers=HEADERS)
@@ -127,7 +131,7 @@ def _said(status: int, here: str) -> tuple[str, str]:
     if status == 401:
         return "Open it in a tab of its own", f"A frame can't show it. Its address is {here}"
     if status == 403:
-        return "Not yours to see", f"Reports are for users who may read the DAG {DAG_ID}."
+        return "Not yours to see", "Reports are for users who may read their DAG."
     if here.endswith("/index.html"):
         return "Nothing here yet", "The task announce writes the report, at the end of a run."
     return "Nothing here", "The run left no such file."
