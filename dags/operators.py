@@ -19,8 +19,9 @@ from dags.form import changes
 from dags.process import Child
 from dags.report import ReportLink
 from dags.verdict import as_markdown
-from tasks.handover.models import STORE, Model
+from tasks.handover.models import Model
 from tasks.handover.names import run_slug
+from tasks.store.store import VARIABLE as STORE
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
