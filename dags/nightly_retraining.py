@@ -57,6 +57,7 @@ def nightly(model: Model) -> DAG:
         default_args={
             "owner": "nightshift",
             "model": model,
+            "weight_rule": "upstream",  # many models: finish what was begun before beginning more
             "retries": 3,
             "retry_delay": timedelta(seconds=30),
             "retry_exponential_backoff": 2,

@@ -203,3 +203,8 @@ print(json.dumps([seconds, [name for name in {HEAVY} if name in sys.modules]]))
     seconds, heavy = json.loads(done.stdout.splitlines()[-1])
     assert heavy == []
     assert seconds < 1
+
+
+def test_of_many_nights_those_that_are_farthest_go_first(dag: DAG) -> None:
+    """Airflow's own rule would begin all of them before it finishes one."""
+    assert {task.weight_rule for task in dag.tasks} == {"upstream"}
