@@ -41,6 +41,10 @@ def environment(home: Path, port: int, given: Mapping[str, str]) -> dict[str, st
         "AIRFLOW__API__EXPOSE_CONFIG": "False",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "60",
+        # Hundreds of models are one file. One that is given up is broken to the scheduler, which
+        # then starts none of its tasks; it is parsed again for whatever night has ended, too.
+        "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "600",
+        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "600",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
         "NIGHTSHIFT_STORE": str(ROOT / ".nightshift" / "store"),
