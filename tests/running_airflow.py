@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,13 +112,22 @@ class Running:
 def airflow(
     s3_server: Server, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Running]:
-    """Airflow as `make airflow` starts it; stopped with SIGTERM, and nothing of it may be left."""
+    """Airflow on a tiny project, for all tests of a session."""
     folder = tmp_path_factory.mktemp("airflow")
-    project = _project(folder / "project", tiny_model)
-    aws = settings(s3_server.endpoint, folder)
+    with started(folder, make_project(folder / "project", tiny_model), s3_server.endpoint) as found:
+        yield found
+
+
+@contextmanager
+def started(
+    folder: Path, project: Path, endpoint: str, patience: float = SECONDS_TO_START, **more: str
+) -> Iterator[Running]:
+    """Airflow as `make airflow` starts it, in `project`, its store in a new bucket at `endpoint`,
+    `more` in its environment; stopped with SIGTERM, and nothing of it may be left."""
+    aws = settings(endpoint, folder)
     s3 = boto3.client(
         "s3",
-        endpoint_url=s3_server.endpoint,
+        endpoint_url=endpoint,
         region_name=aws["AWS_REGION"],
         aws_access_key_id=aws["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
@@ -127,14 +137,14 @@ def airflow(
     variables |= {**aws, "NIGHTSHIFT_STORE": f"s3://{BUCKET}/store", "OMP_NUM_THREADS": "1"}
     variables |= {"PYTHONPATH": str(project), "NIGHTSHIFT_CACHE": str(folder / "cache")}
     port, ear = _free_port(), Ear()
-    variables |= metrics_on(ear.port)
+    variables |= metrics_on(ear.port) | more
     with open(folder / "output", "w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "infra.airflow.up", "--port", str(port)],
             cwd=project, env=variables, stdout=output, stderr=output,
         )  # fmt: skip
     try:
-        password = _password(process, folder / "output")
+        password = _password(process, folder / "output", patience)
         rest = Rest(f"http://127.0.0.1:{port}", "admin", password)
         yield Running(rest, password, project, s3, ear.lines)
         process.send_signal(signal.SIGTERM)
@@ -146,7 +156,8 @@ def airflow(
     assert not [process.cmdline() for process in working_below(project)]
 
 
-def _project(folder: Path, model: Path) -> Path:
+def make_project(folder: Path, model: Path) -> Path:
+    """The code as it is here, the tiny model, and parameters for a night of a minute."""
     folder.mkdir()
     ignore = shutil.ignore_patterns("__pycache__")
     for room in ("tasks", "dags", "infra"):
@@ -164,9 +175,9 @@ def _project(folder: Path, model: Path) -> Path:
     return folder
 
 
-def _password(process: subprocess.Popen[bytes], output: Path) -> str:
+def _password(process: subprocess.Popen[bytes], output: Path, patience: float) -> str:
     """What the block that it prints when it is ready says, as a person would read it."""
-    end = time.monotonic() + SECONDS_TO_START
+    end = time.monotonic() + patience
     while "stop " not in (text := output.read_text()):
         assert process.poll() is None, text
         assert time.monotonic() < end, text
