@@ -69,7 +69,8 @@ def measure(folder: Path, models: int, limit: float, **settings: str) -> Burst:
         slots(airflow, WIDE)
         wait(airflow, lambda: count(airflow, "success", "dagRuns") == models, limit)
         queued = moments(airflow)
-    return summary(about(models), parsed, [when - begun for when in queued])
+    facts = {**about(models), "parallelism": WIDE}
+    return summary(facts, parsed, [when - begun for when in queued])
 
 
 def summary(about: dict[str, Any], parsed: float, queued: Sequence[float]) -> Burst:

@@ -84,6 +84,9 @@ def night(airflow: Running, names: list[str], folder: Path, end: float) -> Measu
     begun = trigger(airflow, names)
     wait(airflow, names, end)
     spans = spans_of(airflow, names)
+    promoted = {span.model for span in spans if span.task == "promote"}
+    if refused := sorted(set(names) - promoted):
+        raise RuntimeError(f"the gate refused {refused}: their nights are no whole ones")
     return Measured(
         about=about(len(names)),
         begun=begun,
