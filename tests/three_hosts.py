@@ -145,9 +145,7 @@ def _together(project: Path, name: str) -> list[Any]:
         record, places = team.record(name, "finetune"), team.places(name)
     if state != "success" or record is None:
         raise RuntimeError(f"{name}: {state}: {places}")
-    print(
-        f"{name}: {record.attempt} attempts at finetune; where the tasks ran: {places}", flush=True
-    )
+    print(f"{name}: {record.attempt} attempts at finetune; tasks ran on {places}", flush=True)
     return _outs(record)
 
 
