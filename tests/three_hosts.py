@@ -11,6 +11,7 @@ and `redis-server`. Works below .nightshift/proofs, in clones of the last commit
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -179,4 +180,5 @@ def _outs(record: Any) -> list[Any]:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # take the hosts down then, too
     app()
