@@ -6,6 +6,7 @@ import configparser
 import json
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,8 @@ AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer")
 WATCHING = ("nightshift-exporter", "prometheus")
 SECONDS_TO_START = 300
 SECONDS_BETWEEN_LOOKS = 2.0
+MOST_RESTARTS = 10
+"""Of one service; every service that runs on has `restart: unless-stopped`."""
 ON_PURPOSE = {
     "scheduler": {"AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60"},
     "worker-train": {"AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "1000"},
@@ -50,6 +53,7 @@ class Installation:
         secrets = folder / "secrets"
         write_secrets(secrets)
         self.running: dict[tuple[str, str], Running] = {}
+        self.restarts: Counter[str] = Counter()
         self.hosts = {name: self._host(name, project, secrets) for name in net.addresses}
         address = net.addresses[FIRST_HOST]
         password = (secrets / "airflow_password").read_text(encoding="utf-8")
@@ -186,10 +190,17 @@ class Installation:
         return self.rest.is_healthy() and self.rest.get(DAG).ok
 
     def _check_alive(self) -> None:
-        for place, each in self.running.items():
+        """Start again what has ended by itself, as an engine does where the Compose file says
+        `restart: unless-stopped`; raises RuntimeError for what can't stay up."""
+        for (host, service), each in [*self.running.items()]:
             code = each.process.poll()
-            if code is not None and code >= 0:
-                raise RuntimeError(f"{'/'.join(place)} ended with exit code {code}:\n{each.tail()}")
+            if code is None or code < 0:
+                continue
+            self.restarts[service] += 1
+            if self.restarts[service] > MOST_RESTARTS:
+                raise RuntimeError(f"{host}/{service} ended with exit code {code}:\n{each.tail()}")
+            print(f"{host}/{service} ended with exit code {code}: started again", flush=True)
+            self.start(host, service)
 
 
 @contextmanager
