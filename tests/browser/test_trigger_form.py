@@ -17,6 +17,7 @@ from tests.browser.chromium import PROGRAMS, Browser, browser
 from tests.running_airflow import DAG, SECONDS_FOR_A_NIGHT, Running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+SECONDS_TO_BEGIN = 180
 NAME = "by-hand"
 ENTER = "\ue007"
 
@@ -111,4 +112,4 @@ def new_run(airflow: Running, window: Browser, before: str) -> str:
         run = last_run(airflow)
         return run if run != before and airflow.tasks(run)["prepare"] == "success" else None
 
-    return window.wait(began, "the run")
+    return window.wait(began, "the run", SECONDS_TO_BEGIN)
