@@ -61,7 +61,7 @@ def night() -> None:
         places, found = team.places("Night"), {each: team.record("Night", each) for each in STAGES}
         version = team.read("registry/reviews/aliases.json")
         watched = team.wait(
-            lambda: team.measured("nightshift_verdict_timestamp_seconds"), 300, "the metrics"
+            lambda: team.measured("nightshift_verdict_timestamp_seconds"), 600, "the metrics"
         )
         alerts = team.measured('ALERTS{alertstate="firing"}')
         late = team.running[lost, "worker-train"].tail()

@@ -7,10 +7,6 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-NETWORK = "10.213.8"
-OPERATOR = f"{NETWORK}.1"
-"""The address of whoever runs the proof."""
-
 
 class Refused(Exception):
     """The kernel gives no namespaces here, or `ip` is not there."""
@@ -21,7 +17,10 @@ class Network:
 
     def __init__(self, hosts: Sequence[str]) -> None:
         self._prefix = f"n{os.getpid()}"
-        self.addresses = {host: f"{NETWORK}.{10 + at}" for at, host in enumerate(hosts)}
+        self._subnet = (
+            f"10.213.{8 + os.getpid() % 200}"  # two at once on a machine are two networks
+        )
+        self.addresses = {host: f"{self._subnet}.{10 + at}" for at, host in enumerate(hosts)}
 
     def namespace(self, host: str) -> str:
         """The name under which `ip netns` knows a host."""
@@ -55,7 +54,7 @@ class Network:
             "netns",
             self._switch,
         )
-        _ip("addr", "add", f"{OPERATOR}/24", "dev", self._prefix)
+        _ip("addr", "add", f"{self._subnet}.1/24", "dev", self._prefix)
         _ip("link", "set", self._prefix, "up")
         self._plug_in("operator")
         for host, address in self.addresses.items():
