@@ -45,7 +45,7 @@ def load_tokenizer(folder: Path, max_length: int | None = None) -> Any:
     text, as decoders do. Raises BadInput when the folder has none that works.
     """
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise BadInput(f"{folder}: its tokenizer can't be loaded: {_first_line(error)}") from None
     if not tokenizer.is_fast:
@@ -53,6 +53,7 @@ def load_tokenizer(folder: Path, max_length: int | None = None) -> Any:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = tokenizer.truncation_side = "right"
+    tokenizer.init_kwargs.pop("local_files_only", None)  # is saved, and would differ by machine
     if max_length is not None:
         tokenizer.model_max_length = min(max_length, tokenizer.model_max_length)
     return tokenizer
