@@ -25,6 +25,7 @@ from tasks.handover.run import Run, latest
 from tasks.registry.aliases import read_aliases
 from tasks.store.store import open_store
 from tests.made import ROOT, environment, make_tiny_model, opinions, write_csv
+from tests.proofs import unlike_a_laptop
 from tests.s3 import KEYS, settings
 from tests.test_end_to_end import STAGES, project, run
 
@@ -101,14 +102,7 @@ def laptop(place: Path) -> Path:
 
 def compare(made: Run, lock: Path) -> list[str]:
     """Outputs of another hash; `benchmark`, which measures, is exempt."""
-    stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
-    entries = made.lock(STAGES)
-    return [
-        out["path"]
-        for stage in STAGES[:-1]
-        for out in entries[stage]["outs"]
-        if out not in stages[stage]["outs"]
-    ]
+    return unlike_a_laptop(made.lock(STAGES[:-1]), lock)
 
 
 if __name__ == "__main__":

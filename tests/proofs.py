@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,17 @@ def run(folder: Path, *arguments: str) -> float:
 
 def read(folder: Path, name: str) -> Any:
     return json.loads((folder / "reports" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def unlike_a_laptop(entries: Mapping[str, Any], lock: Path) -> list[str]:
+    """The outputs of some stages, by their lock entries, that a laptop's `dvc.lock` has not so."""
+    stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+    return [
+        out["path"]
+        for stage, entry in entries.items()
+        for out in entry["outs"]
+        if out not in stages[stage]["outs"]
+    ]
 
 
 def mean(values: list[float]) -> float:

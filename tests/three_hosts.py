@@ -19,9 +19,9 @@ from typing import Any
 import typer
 
 from tasks.handover.names import run_slug
-from tests.hosts.installation import Installation, bring_samples, entries, installation
+from tests.hosts.installation import Installation, bring_samples, installation
 from tests.made import make_tiny_model, opinions, write_csv
-from tests.proofs import FOLDER, clone, run
+from tests.proofs import FOLDER, clone, run, unlike_a_laptop
 from tests.test_end_to_end import SMALL, STAGES
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
@@ -46,8 +46,6 @@ def night() -> None:
     project = clone("three-hosts-project", QUICK)
     with installation(FOLDER / "three-hosts", project) as team:
         for host in ("b", "c"):
-            for service in ("worker-cpu", "worker-train"):
-                team.hosts[host].container(service)
             bring_samples(team.hosts[host])
             team.start(host, "worker-cpu")
             team.start(host, "worker-train")
@@ -71,13 +69,10 @@ def night() -> None:
         f"alerts that fire: {alerts}\nthe lost worker, last:\n{late}"
     )
     run(project, "dvc", "repro", "--quiet", "export")
-    laptop = entries(project / "dvc.lock")
-    different = [
-        out["path"]
-        for stage in STAGES[:-1]
-        for out, mine in zip(laptop[stage], _outs(found[stage]), strict=True)
-        if out != mine
-    ]
+    made = {
+        stage: record.entry for stage in STAGES[:-1] if (record := found[stage]) and record.entry
+    }
+    different = unlike_a_laptop(made, project / "dvc.lock")
     hosts = {where.split("-")[0] for where in places.values() if where}
     attempts = found["finetune"].attempt if found["finetune"] else 0
     print(
@@ -86,7 +81,9 @@ def night() -> None:
         f"tasks ran on {', '.join(sorted(hosts))}; outputs that differ from a laptop's: "
         f"{different or 'none'}; the page shows the log of gate: {shown}"
     )
-    right = state == "success" and attempts == 2 and hosts == {"b", "c"}
+    right = (
+        state == "success" and list(made) == STAGES[:-1] and attempts == 2 and hosts == {"b", "c"}
+    )
     if not right or different or not version or not shown:
         raise typer.Exit(1)
 
@@ -94,8 +91,7 @@ def night() -> None:
 def _cut_off_in_finetune(team: Installation, name: str) -> str:
     """The host that has `finetune` loses its cable after a checkpoint, and gets it back when the
     other one is at work on it; its name."""
-    below = f"runs/{run_slug(name)}/checkpoints/"
-    team.wait(lambda: team.keys(below), HOURS, "a checkpoint of finetune")
+    _await_checkpoint(team, name)
     lost = str(team.task(name, "finetune")["hostname"]).split("-")[0]
     print(f"{lost} is cut off", flush=True)
     team.net.cut_off(lost)
@@ -157,12 +153,16 @@ def _together(project: Path, name: str) -> list[Any]:
 
 
 def _power_off_in_finetune(team: Installation, name: str) -> None:
-    below = f"runs/{run_slug(name)}/checkpoints/"
-    team.wait(lambda: team.keys(below), HOURS, "a checkpoint of finetune")
+    _await_checkpoint(team, name)
     print("the power of c goes", flush=True)
     team.kill("c")
     time.sleep(20)
     team.start("c", "worker-train")
+
+
+def _await_checkpoint(team: Installation, name: str) -> None:
+    below = f"runs/{run_slug(name)}/checkpoints/"
+    team.wait(lambda: team.keys(below), HOURS, "a checkpoint of finetune")
 
 
 def _attempt(team: Installation, name: str) -> int:

@@ -15,7 +15,6 @@ from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import boto3
-import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.airflow.rest import Rest
@@ -226,9 +225,3 @@ def bring_samples(host: Host) -> None:
         shutil.copytree(cache_folder() / "samples", target / "samples", symlinks=True)
         for path in (target, *target.rglob("*")):
             shutil.chown(path, 10001, 0)
-
-
-def entries(lock: Path) -> dict[str, Any]:
-    """The outputs by stage of a `dvc.lock`."""
-    stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
-    return {stage: content["outs"] for stage, content in stages.items()}
