@@ -24,7 +24,7 @@ stages:
     cmd: python -m tasks.shout
     deps: [tasks/shout.py, data/snapshot.json]
     params: [ingest]
-    outs: [data/rows.txt, reports/ingest.json]
+    outs: [data/rows.txt, reports/docs, reports/ingest.json]
   finetune:
     cmd: python -m tasks.learn
     deps: [tasks/learn.py, data/rows.txt]
@@ -54,6 +54,9 @@ from tasks.stage.run import run_stage
 def shout(params):
     with whole("data/rows.txt") as draft:
         draft.write_text(params.salt + " " + read_json("data/snapshot.json")["text"].upper())
+    with whole("reports/docs") as draft:
+        draft.mkdir()
+        (draft / "index.html").write_text("what was expected of the rows")
     return {"metrics": {}}
 
 run_stage("ingest", Ingest, shout)
