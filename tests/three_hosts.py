@@ -59,6 +59,7 @@ def night() -> None:
         seconds = time.monotonic() - started
         places, found = team.places("Night"), {each: team.record("Night", each) for each in STAGES}
         version = team.read("registry/reviews/aliases.json")
+        run(project, "dvc", "repro", "--quiet", "export")  # the exporter looks every five minutes
         watched = team.wait(
             lambda: team.measured("nightshift_verdict_timestamp_seconds"), 600, "the metrics"
         )
@@ -69,7 +70,6 @@ def night() -> None:
         f"where the tasks ran: {places}\nproduction: {version}\nverdict, by Prometheus: {watched}\n"
         f"alerts that fire: {alerts}\nthe lost worker, last:\n{late}"
     )
-    run(project, "dvc", "repro", "--quiet", "export")
     made = {
         stage: record.entry for stage in STAGES[:-1] if (record := found[stage]) and record.entry
     }

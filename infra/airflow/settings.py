@@ -15,6 +15,10 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 HOME = ROOT / ".nightshift" / "airflow"
 PORT = 8080
 USER = "admin"
+DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+SECONDS_FOR_SQLITE = 60
+"""SQLite has one writer at a time. Who waits for it for longer than its own five seconds, as with
+many models at once, would be told of a database error."""
 SECRETS = "secrets.json"
 PASSWORDS = "passwords.json"
 
@@ -50,6 +54,8 @@ def environment(home: Path, port: int, given: Mapping[str, str]) -> dict[str, st
         "NIGHTSHIFT_STORE": str(ROOT / ".nightshift" / "store"),
         **{f"AIRFLOW__{name}": value for name, value in _secrets(home).items()},
     }
+    if not any(name.startswith(DATABASE) for name in given):  # _CMD and _SECRET name one, too
+        defaults[DATABASE] = f"sqlite:///{home / 'airflow.db'}?timeout={SECONDS_FOR_SQLITE}"
     path = os.pathsep.join([str(Path(sys.executable).parent), given.get("PATH", "")])
     ours = {"AIRFLOW_HOME": str(home), "PYTHONPATH": str(ROOT), "PATH": path}
     return {**defaults, **given, **ours, "NIGHTSHIFT_STORE": _absolute(given, defaults)}
