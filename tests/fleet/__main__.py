@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from tests.fleet.measured import BURST, FILE, Both, Burst
+from tests.fleet.measured import BURST, EARLIER, FILE, Both, Burst
 from tests.made import ROOT
 
 FOLDER = ROOT / ".nightshift" / "proofs" / "fleet"
@@ -61,11 +61,14 @@ def dispatch(
 
 
 @app.command()
-def check(measured: Night = FILE) -> None:
+def check(
+    measured: Night = FILE,
+    earlier: Annotated[Path, typer.Option(help="One of fewer, for the delays.")] = EARLIER,
+) -> None:
     """Hold the simulation against a measured night; exit code 1 when it is off by too much."""
     from tests.fleet.check import compare
 
-    found = compare(Both.read(measured))
+    found = compare(Both.read(measured), Both.read(earlier))
     table = Table("", "predicted", "measured", "error", "allowed", "", box=None)
     for each in found:
         table.add_row(

@@ -1,10 +1,11 @@
 """Is the simulation right? What it says of a night that was measured, beside what happened.
 
-Three questions, apart from each other:
+An earlier night with fewer models says how long the scheduler takes and a worker is held between
+two tasks; nothing of that is fitted to the night that is checked. Three questions, apart from each
+other:
 
 - **queueing**: with each task's measured seconds given, does the simulated scheduler have the night
-  end when it did, and the models wait as long as they did? The tasks' seconds and how long a worker
-  is held after one are fitted; order, waits and the end are predicted.
+  end when it did, and the models wait as long as they did?
 - **one for many**: the same with the seconds of the model that ran alone. Tasks that run at once
   take each other's cores, which the simulation knows nothing of.
 - **counts**: requests to the store by verb, and rows of Airflow's database, of the model that ran
@@ -27,7 +28,7 @@ from tests.made import ROOT
 
 ANY = "any"
 AHEAD = 1
-"""Tasks that a LocalExecutor has queued beside those that run, as the measured night shows."""
+"""Tasks that a LocalExecutor has queued beside those that run, as the earlier night shows."""
 WAITS = {"cpu": 0.2, "train": 0.5}
 """Tolerances: few tasks train, and whether one is a place ahead of another changes their mean."""
 MANY = 1000.0
@@ -55,19 +56,19 @@ class Comparison:
         return abs(self.error) <= self.tolerance
 
 
-def compare(both: Both) -> list[Comparison]:
-    """Everything that is held against the measured night."""
+def compare(both: Both, earlier: Both) -> list[Comparison]:
+    """Everything that is held against the measured night `both`; its delays are `earlier`'s."""
     plan, alone, together = steps(ROOT), both.alone, both.together
     taken = {(span.model, span.task): span.ended - span.began for span in together.spans}
     starts = dict.fromkeys(together.models, 0.0)
-    place, any_queue = installation(both), {n: replace(s, queue=ANY) for n, s in plan.items()}
-    fitted = simulate(any_queue, place, Load(starts, lambda model, task, _: taken[model, task]))
+    place, any_queue = installation(earlier), {n: replace(s, queue=ANY) for n, s in plan.items()}
+    given = simulate(any_queue, place, Load(starts, lambda model, task, _: taken[model, task]))
     least = {task: seconds[0] for task, seconds in alone.durations().items()}
     pure = simulate(any_queue, place, Load(starts, lambda _, task, __: least[task]))
     return [
-        Comparison("queueing: makespan, s", fitted.makespan, together.makespan, 0.05),
-        Comparison("queueing: mean end of a night, s", *ends(fitted, together), 0.1),
-        *waits(fitted, together, plan),
+        Comparison("queueing: makespan, s", given.makespan, together.makespan, 0.05),
+        Comparison("queueing: mean end of a night, s", *ends(given, together), 0.1),
+        *waits(given, together, plan),
         Comparison("one for many: makespan, s", pure.makespan, together.makespan, 0.25),
         *counts(alone, together),
     ]
@@ -106,17 +107,17 @@ def holds(spans: Sequence[Span], workers: int) -> list[float]:
     return found
 
 
-def ends(fitted: Night, together: Measured) -> tuple[float, float]:
+def ends(given: Night, together: Measured) -> tuple[float, float]:
     """Mean seconds until a model's night was over, predicted and measured."""
     last: dict[str, float] = defaultdict(float)
     for span in together.spans:
         last[span.model] = max(last[span.model], span.ended - together.begun)
-    return mean(fitted.ends()), mean(last.values())
+    return mean(given.ends()), mean(last.values())
 
 
-def waits(fitted: Night, together: Measured, plan: Mapping[str, Step]) -> list[Comparison]:
+def waits(given: Night, together: Measured, plan: Mapping[str, Step]) -> list[Comparison]:
     """Mean seconds from ready to begun, by queue."""
-    mine = fitted.waits({name: step.queue for name, step in plan.items()})
+    mine = given.waits({name: step.queue for name, step in plan.items()})
     over = {(span.model, span.task): span.ended for span in together.spans}
     theirs = defaultdict(list)
     for span in together.spans:

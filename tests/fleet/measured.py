@@ -1,4 +1,4 @@
-"""What was measured, as a file; `measured.json` beside this one has what the docs speak of."""
+"""What was measured, as a file; those beside this one have what the docs speak of."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 FILE = Path(__file__).parent / "measured.json"
+EARLIER = Path(__file__).parent / "earlier.json"
 BURST = Path(__file__).parent / "dispatch.json"
 
 
