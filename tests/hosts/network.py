@@ -17,9 +17,8 @@ class Network:
 
     def __init__(self, hosts: Sequence[str]) -> None:
         self._prefix = f"n{os.getpid()}"
-        self._subnet = (
-            f"10.213.{8 + os.getpid() % 200}"  # two at once on a machine are two networks
-        )
+        # Two at once on a machine are two networks.
+        self._subnet = f"10.213.{8 + os.getpid() % 200}"
         self.addresses = {host: f"{self._subnet}.{10 + at}" for at, host in enumerate(hosts)}
 
     def namespace(self, host: str) -> str:
