@@ -7,8 +7,9 @@
     .venv/bin/python -m tests.kinds chinese-entities   people, places, organisations, in Chinese
     .venv/bin/python -m tests.kinds decoder            a decoder with LoRA: small, since it is slow
 
-Every run works in a fresh clone of the last commit, below .nightshift/proofs. The Chinese ones
-start from an encoder that is made here (tests/characters.py).
+Every run works in a fresh clone of the last commit, below .nightshift/proofs, with params.yaml as
+it is but for what its options say; `--levels 2` has `prune` make no more than two models. The
+Chinese ones start from an encoder that is made here (tests/characters.py).
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ from tests.proofs import FOLDER, clone, read, run
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 DOMAINS = ("movies", "tweets", "amazon", "nyt")
 Changes = dict[str, dict[str, Any]]
+LEVELS = 8
+"""Models that `prune` makes at most, as in params.yaml."""
 
 
 @app.command()
-def ratings(epochs: int = 2) -> None:
+def ratings(epochs: int = 2, levels: int = LEVELS) -> None:
     """Movie reviews with their mean rating: a number is learnt."""
     finish(
         "ratings",
@@ -36,27 +39,28 @@ def ratings(epochs: int = 2) -> None:
             "ingest": {"source": "sample:ratings", "task": "regression"},
             "finetune": {"epochs": epochs},
         },
+        levels,
     )
 
 
 @app.command()
-def domains(epochs: int = 2, alone: bool = True) -> None:
+def domains(epochs: int = 2, alone: bool = True, levels: int = LEVELS) -> None:
     """Four domains over one encoder, and beside it a model for each of them."""
     tasks = dict.fromkeys(DOMAINS, "classification")
     changes: Changes = {
         "ingest": {"source": "sample:domains", "task": tasks, "task_column": "task"},
         "finetune": {"epochs": epochs},
     }
-    together = finish("domains", changes)
+    together = finish("domains", changes, levels)
     singles = {}
     for name in DOMAINS if alone else ():
         changes["ingest"] = {"source": str(one_domain(name)), "task": "classification"}
-        singles[name] = finish(f"domain-{name}", changes)
+        singles[name] = finish(f"domain-{name}", changes, levels)
     print_side_by_side(together, singles)
 
 
 @app.command()
-def newsgroups(epochs: int = 3, max_length: int = 256) -> None:
+def newsgroups(epochs: int = 3, max_length: int = 256, levels: int = LEVELS) -> None:
     """20 newsgroups by the split that everybody uses."""
     finish(
         "newsgroups",
@@ -64,20 +68,21 @@ def newsgroups(epochs: int = 3, max_length: int = 256) -> None:
             "ingest": {"source": "sample:newsgroups", "split": "split"},
             "finetune": {"epochs": epochs, "max_length": max_length},
         },
+        levels,
     )
 
 
 @app.command()
-def chinese_reviews(epochs: int = 3, adapt: int = 2) -> None:
+def chinese_reviews(epochs: int = 3, adapt: int = 2, levels: int = LEVELS) -> None:
     """Chinese reviews: two classes, after `adapt` epochs of learning the language."""
-    chinese("chinese-reviews", {"source": "sample:chinese-reviews"}, epochs, adapt)
+    chinese("chinese-reviews", {"source": "sample:chinese-reviews"}, epochs, adapt, levels)
 
 
 @app.command()
-def chinese_entities(epochs: int = 4, adapt: int = 2) -> None:
+def chinese_entities(epochs: int = 4, adapt: int = 2, levels: int = LEVELS) -> None:
     """The People's Daily: people, places and organisations, the last days of a month for test."""
     ingest = {"source": "sample:chinese-entities", "task": "entities", "split": "split"}
-    chinese("chinese-entities", ingest, epochs, adapt)
+    chinese("chinese-entities", ingest, epochs, adapt, levels)
 
 
 @app.command()
@@ -116,14 +121,14 @@ def chinese_encoder(source: str, folder: Path) -> None:
     make_chinese(home, folder)
 
 
-def chinese(name: str, ingest: dict[str, Any], epochs: int, adapt: int) -> Path:
+def chinese(name: str, ingest: dict[str, Any], epochs: int, adapt: int, levels: int) -> Path:
     """A run on Chinese texts, from an encoder made for those of its training split."""
     folder = clone(name, {"ingest": ingest})
     encoder = make_chinese(folder, FOLDER / f"{name}-encoder")
     finetune = {"model": str(encoder), "epochs": epochs, "learning_rate": 2e-4}
     if adapt:
         finetune["adapt"] = {"epochs": adapt}
-    return finish(name, {"ingest": ingest, "finetune": finetune})
+    return finish(name, {"ingest": ingest, "finetune": finetune}, levels)
 
 
 def make_chinese(home: Path, folder: Path) -> Path:
@@ -154,9 +159,9 @@ def one_domain(name: str) -> Path:
     return own
 
 
-def finish(name: str, changes: Changes) -> Path:
+def finish(name: str, changes: Changes, levels: int = LEVELS) -> Path:
     """Run the whole graph in a fresh clone and print what came out; the clone."""
-    folder = clone(name, changes)
+    folder = clone(name, {**changes, "prune": {"max_levels": levels}})
     seconds = run(folder, "tasks.cli", "run")
     report, found = read(folder, "benchmark"), read(folder, "metrics")["release"]
     base, chosen = contenders(folder)
