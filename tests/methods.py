@@ -29,8 +29,11 @@ def scarce(
     examples: int = 500,
     epochs: int = 6,
     method: str = "fgm",
+    radius: float = 0.02,
 ) -> None:
     """With and without `finetune.adversarial`, on other examples under every seed."""
+    if len(seeds) < 2:
+        raise typer.BadParameter("an interval takes at least two", param_hint="--seeds")
     from scipy.stats import t  # type: ignore[import-untyped]
 
     folder = ready("methods-scarce")
@@ -40,15 +43,15 @@ def scarce(
     defended: list[float] = []
     for seed in seeds:
         keep_some(folder, everything, examples, seed)
-        for wish, found in ((None, plain), (method, defended)):
+        for wish, found in ((None, plain), ({"method": method, "radius": radius}, defended)):
             recipe = {"seed": seed, "epochs": epochs, "patience": epochs, "adversarial": wish}
-            found.append(trained(folder, f"seed {seed}, {wish or 'plain'}", recipe))
+            found.append(trained(folder, f"seed {seed}, {method if wish else 'plain'}", recipe))
     gains = [100 * (one - other) for one, other in zip(defended, plain, strict=True)]
     half = float(t.ppf(0.975, len(gains) - 1)) * stdev(gains) / sqrt(len(gains))
     print(
-        f"PROOF {examples} examples: plain {100 * mean(plain):.2f} %, {method} "
-        f"{100 * mean(defended):.2f} % on test; mean gain {mean(gains):+.2f} points, 95 % interval "
-        f"{mean(gains) - half:+.2f} to {mean(gains) + half:+.2f} ({len(gains)} seeds)"
+        f"PROOF {examples} examples: plain {100 * mean(plain):.2f} % on test, {method} of "
+        f"radius {radius:g} {100 * mean(defended):.2f} %; mean gain {mean(gains):+.2f} points, "
+        f"95 % interval {mean(gains) - half:+.2f} to {mean(gains) + half:+.2f} ({len(gains)} seeds)"
     )
 
 

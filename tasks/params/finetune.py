@@ -17,7 +17,9 @@ class Adversarial(Section):
     section: ClassVar[str] = "finetune.adversarial"
 
     method: Literal["fgm", "pgd"]
-    radius: Number = Field(1.0, gt=0, description="the length of a text's shift, all tokens of it")
+    radius: Number = Field(
+        0.02, gt=0, description="the length of a text's shift, as a share of its embeddings' length"
+    )
     steps: int = Field(3, ge=2, description="steps to the worst shift; fgm takes one")
 
 

@@ -19,6 +19,7 @@ from torch import nn
 STRIDE = 2.5
 """Times radius / steps is one step of projected gradient descent, after Madry et al.: long enough
 to reach the border from anywhere inside, and to walk along it."""
+TINY = torch.finfo(torch.float32).tiny
 
 
 @dataclass(frozen=True)
@@ -26,18 +27,28 @@ class Adversary:
     """How far, and in how many steps, the embeddings are shifted against the model."""
 
     radius: float
-    """The Euclidean length of a text's shift, over all its tokens and dimensions."""
+    """The Euclidean length of a text's shift, over all its tokens and dimensions, as a share of
+    that of its embeddings."""
     steps: int = 1
 
-    def shift(self, gradient: torch.Tensor, delta: torch.Tensor) -> torch.Tensor:
-        """The next shift: a step up the gradient, back inside the radius. [texts, tokens, dims].
+    def reach(self, embedded: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+        """How long the shift of each text may be, [texts, 1, 1], by what its embeddings are.
+
+        A token counts that the loss depends on, which it does not on padding.
+        """
+        counts = (gradient != 0).any(-1, keepdim=True)
+        return self.radius * _norms(embedded.detach().float() * counts)
+
+    def shift(
+        self, gradient: torch.Tensor, delta: torch.Tensor, reach: torch.Tensor
+    ) -> torch.Tensor:
+        """The next shift: a step up the gradient, back within `reach`. [texts, tokens, dims].
 
         A gradient that is not finite gives a shift that is not, and the step is skipped.
         """
-        length = self.radius if self.steps == 1 else STRIDE * self.radius / self.steps
+        length = reach if self.steps == 1 else STRIDE * reach / self.steps
         moved = delta.detach() + length * _unit(gradient.float())
-        norms = _norms(moved)
-        return moved * (self.radius / norms.clamp(min=self.radius))
+        return moved * (reach / _norms(moved).clamp(min=TINY)).clamp(max=1)
 
 
 class Shift:
@@ -45,8 +56,11 @@ class Shift:
 
     def __init__(self, delta: torch.Tensor | None = None) -> None:
         self.delta = None if delta is None else delta.requires_grad_()
+        self.embedded = torch.empty(0)
+        """What the embedding gave, [texts, tokens, dims]."""
 
     def __call__(self, _module: nn.Module, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
+        self.embedded = output.detach()
         if self.delta is None:
             self.delta = torch.zeros_like(output, dtype=torch.float32, requires_grad=True)
         return output + self.delta.to(output.dtype)
@@ -66,25 +80,28 @@ def shifted(embedding: nn.Module, delta: torch.Tensor | None = None) -> Iterator
 def attacked(
     adversary: Adversary,
     embedding: nn.Module,
+    embedded: torch.Tensor,
     first: torch.Tensor,
     loss: Callable[[], torch.Tensor],
 ) -> torch.Tensor:
     """The shift that raises the loss most, from the gradient `first` at no shift.
 
-    `loss` makes a pass and returns its loss; no gradient of a weight is touched.
+    `embedded` is what the embedding gave there; `loss` makes a pass and returns its loss; no
+    gradient of a weight is touched.
     """
-    delta = adversary.shift(first, torch.zeros_like(first, dtype=torch.float32))
+    reach = adversary.reach(embedded, first)
+    delta = adversary.shift(first, torch.zeros_like(first, dtype=torch.float32), reach)
     for _ in range(adversary.steps - 1):
         with shifted(embedding, delta) as shift:
             total = loss()
         assert shift.delta is not None
         (gradient,) = torch.autograd.grad(total, shift.delta)
-        delta = adversary.shift(gradient, delta)
+        delta = adversary.shift(gradient, delta, reach)
     return delta
 
 
 def _unit(gradient: torch.Tensor) -> torch.Tensor:
-    return gradient / _norms(gradient).clamp(min=torch.finfo(torch.float32).tiny)
+    return gradient / _norms(gradient).clamp(min=TINY)
 
 
 def _norms(tensor: torch.Tensor) -> torch.Tensor:

@@ -127,7 +127,10 @@ class Stepper:
         assert shift.delta is not None
         assert shift.delta.grad is not None
         # the attack is a rank's own affair: it goes past what averages gradients over the ranks
-        worst = attacked(adversary, embedding, shift.delta.grad, lambda: self._scaled(loss(model)))
+        worst = attacked(
+            adversary, embedding, shift.embedded, shift.delta.grad,
+            lambda: self._scaled(loss(model)),
+        )  # fmt: skip
         with exchange(self.parallel, last), shifted(embedding, worst):
             self._scaled(loss(self.parallel) / 2).backward()  # type: ignore[no-untyped-call]
         return total.detach()

@@ -66,7 +66,7 @@ def losses(history: History) -> list[float]:
 METHODS = {
     "plain": PLAIN,
     "average": Methods(ema=0.9, layer_decay=0.8),
-    "pgd": Methods(adversary=Adversary(1.0, steps=2)),
+    "pgd": Methods(adversary=Adversary(0.3, steps=2)),
 }
 AVERAGE = METHODS["average"]
 LAYOUTS = {"ddp": DDP, "fsdp": FSDP, "fsdp, gathered": replace(FSDP, hosts=2, processes=1)}
