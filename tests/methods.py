@@ -29,7 +29,7 @@ def scarce(
     examples: int = 500,
     epochs: int = 6,
     method: str = "fgm",
-    radius: float = 0.02,
+    radius: float = 0.04,
 ) -> None:
     """With and without `finetune.adversarial`, on other examples under every seed."""
     if len(seeds) < 2:

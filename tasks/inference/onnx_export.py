@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import inspect
 import io
+import itertools
 import logging
 import warnings
 from collections.abc import Mapping
@@ -19,6 +21,8 @@ from tasks.stage.errors import BadInput
 from tasks.task.answers import Exit
 
 LOGITS = "logits"
+SCOPES = "pkg.torch.onnx.name_scopes"
+"""Where the exporter writes down the modules that a node comes from, the outermost first."""
 
 
 class _Logits(nn.Module):
@@ -88,7 +92,27 @@ def export_onnx(
             cause = " ".join(str(error.__cause__ or error).split())[:500]
             raise BadInput(f"{target.stem}: the model can't be exported: {cause}") from error
     assert program is not None
-    save(without_traces(program.model_proto), target)
+    model = program.model_proto
+    _name_products(model.graph)
+    save(without_traces(model), target)
+
+
+def _name_products(graph: onnx.GraphProto) -> None:
+    """Call what a module with weights became by the module: `bert.encoder.layer.0.output.dense`.
+
+    The exporter notes the modules that a node stands in; one that is used again gets a number.
+    """
+    weights = {weight.name for weight in graph.initializer if len(weight.dims) > 1}
+    taken = {node.name for node in graph.node}
+    for node in graph.node:
+        if node.op_type not in ("MatMul", "Gemm", "Gather") or not weights & {*node.input}:
+            continue
+        scopes = next((each.value for each in node.metadata_props if each.key == SCOPES), "[]")
+        within = [each for each in ast.literal_eval(scopes)[:-1] if each]
+        module = within[-1].removeprefix("model.") if within else node.name
+        again = (f"{module}#{time}" for time in itertools.count(2))
+        node.name = next(name for name in itertools.chain([module], again) if name not in taken)
+        taken.add(node.name)
 
 
 def without_traces(model: onnx.ModelProto) -> onnx.ModelProto:

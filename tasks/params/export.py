@@ -24,6 +24,11 @@ class Export(Section):
         "whole", description="used: the tokens of the training texts and single characters alone"
     )
     variants: list[Literal["fp32", "int8"]] = Field(["fp32", "int8"], min_length=1)
+    exact: list[str] | None = Field(
+        None,
+        description="operators that int8 leaves in fp32, by name; null: those found to do harm, "
+        "where min_agreement is missed",
+    )
     threads: int | None = Field(None, ge=1, description="null: all cores")
     max_difference: Number = Field(
         1e-3, gt=0, description="largest logit difference to PyTorch allowed for fp32"

@@ -18,7 +18,7 @@ class Adversarial(Section):
 
     method: Literal["fgm", "pgd"]
     radius: Number = Field(
-        0.02, gt=0, description="the length of a text's shift, as a share of its embeddings' length"
+        0.04, gt=0, description="the length of a text's shift, as a share of its embeddings' length"
     )
     steps: int = Field(3, ge=2, description="steps to the worst shift; fgm takes one")
 

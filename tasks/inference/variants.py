@@ -1,0 +1,183 @@
+"""A trained model as ONNX, and the folders that serve it: its variants."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from tasks.compression.vocabulary import Trimmed
+from tasks.data.dataset import Text
+from tasks.inference.agreement import Agreement, compare
+from tasks.inference.exits import as_graph
+from tasks.inference.fusion import FUSIONS, fuse, latencies
+from tasks.inference.onnx_export import export_onnx, input_names
+from tasks.inference.predictor import Predictor
+from tasks.inference.quantisation import Mending, Recipe, mend, quantisable, quantise
+from tasks.inference.release import MODEL, TOKENIZER, Release, Session
+from tasks.stage.outputs import remove
+from tasks.training.batches import encode
+from tasks.training.classifier import (
+    load_finetuned,
+    load_tokenizer,
+    stride_of_model,
+    task_of_model,
+)
+from tasks.training.plan import make_plan
+from tasks.training.scoring import Logits, predict
+
+TEXTS_TIMED = 32
+WHOLE = Recipe()
+"""Everything in int8."""
+
+
+class Wishes(Protocol):
+    """What is asked of the variants: the section `export:` has it."""
+
+    @property
+    def opset(self) -> int: ...
+    @property
+    def fusion(self) -> str | None: ...
+    @property
+    def exact(self) -> Sequence[str] | None: ...
+    @property
+    def threads(self) -> int | None: ...
+    @property
+    def min_agreement(self) -> float: ...
+
+
+class _Reference:
+    """How PyTorch answers here: fp32 on the CPU, what every variant is held against."""
+
+    device, precision = "cpu", "fp32"
+
+    def __init__(self, threads: int | None) -> None:
+        self.threads = threads
+
+
+class Exported:
+    """One trained model on its way to its variants, in the folder `work`."""
+
+    def __init__(
+        self, level: str, source: Path, work: Path, wishes: Wishes, texts: list[Text],
+        mask: tuple[str, ...] = (), small: Trimmed | None = None,
+    ) -> None:  # fmt: skip
+        self.level, self.work, self.wishes = level, work, wishes
+        self.texts, self.mask = texts, mask
+        self.tokenizer = load_tokenizer(source)
+        self.model: Any = load_finetuned(source, "eager")
+        self.task = task_of_model(self.model)
+        self.stride = stride_of_model(self.model)
+        if small is not None:
+            self.tokenizer, self.model = small.tokenizer, small.cut(self.model)
+        self.names = input_names(self.tokenizer, self.model)
+        self.plain = work / f"{level}.onnx"
+        export_onnx(self.model, self.names, self.plain, wishes.opset, self.task.exits)
+
+    def answer(self) -> Logits:
+        """PyTorch's logits, fp32, as `Predictor.logits` gives them."""
+        length = self.tokenizer.model_max_length
+        encoded = encode(self.tokenizer, self.texts, None, self.task, length, self.stride)
+        found = predict(self.model, encoded, make_plan(_Reference(self.wishes.threads), length))
+        if not self.task.per_token:
+            return found
+        return as_graph(found, self.task.exits, encoded.offsets)
+
+    def variant(
+        self, folder: Path, precision: str, fusion: str, reference: Logits
+    ) -> tuple[Agreement, Mending | None]:
+        """Write one into `folder`; how far it answers as PyTorch does, and how int8 was mended."""
+        pinned = self.wishes.exact is not None
+        self.write(folder, precision, fusion, Recipe(exact=tuple(self.wishes.exact or ())))
+        agreement = self.compare(reference, Predictor.load(folder))
+        if precision != "int8" or pinned or self._enough(agreement):
+            return agreement, None
+        mending = self.mend(fusion, reference)
+        remove(folder)
+        self.write(folder, precision, fusion, mending.recipe)
+        return self.compare(reference, Predictor.load(folder)), mending
+
+    def mend(self, fusion: str, reference: Logits) -> Mending:
+        """Find what must not be int8, by trying; the trials go through the Predictor as well."""
+        print(f"export: {self.level}-int8 disagrees with PyTorch: finding out why", flush=True)
+        names = quantisable(self.fused(fusion))
+        trial = self.work / "trial"
+
+        def answer(recipe: Recipe) -> Logits:
+            remove(trial)
+            self.write(trial, "int8", fusion, recipe)
+            return Predictor.load(trial).logits(self.texts)
+
+        def enough(logits: Logits) -> bool:
+            return self._enough(self._compare(reference, logits, Predictor.load(trial)))
+
+        mending = mend(names, answer, reference, enough)
+        left, bits = mending.recipe.exact, mending.recipe.bits
+        told = f"{', '.join(left)} in fp32" if left else f"weights of {bits} bits"
+        print(f"export: {self.level}-int8: answers best with {told}", flush=True)
+        return mending
+
+    def _enough(self, agreement: Agreement) -> bool:
+        return agreement.same_labels >= self.wishes.min_agreement
+
+    def compare(self, reference: Logits, predictor: Predictor) -> Agreement:
+        """How far a variant answers as PyTorch does."""
+        return self._compare(reference, predictor.logits(self.texts), predictor)
+
+    def _compare(self, reference: Logits, logits: Logits, predictor: Predictor) -> Agreement:
+        return compare(
+            self.task, reference, logits, lambda found: predictor.meaning(self.texts, found)
+        )
+
+    def time_fusions(self, precision: str) -> dict[str, float]:
+        """Median latency in ms of each fusion at one text at a time; one entry when pinned."""
+        if self.wishes.fusion is not None:
+            return {self.wishes.fusion: 0.0}
+        folders = {fusion: self.work / f"{precision}-{fusion}" for fusion in FUSIONS}
+        for fusion, folder in folders.items():
+            self.write(folder, precision, fusion)
+        found = latencies(
+            {name: Predictor.load(folder) for name, folder in folders.items()},
+            self.texts[:TEXTS_TIMED],
+        )
+        told = ", ".join(f"{name} {ms:.2f} ms" for name, ms in found.items())
+        print(f"export: fusions for {precision}: {told}", flush=True)
+        return found
+
+    def fused(self, fusion: str) -> Path:
+        """The fp32 graph with a fusion made, once."""
+        path = self.work / f"{self.level}-{fusion}.onnx"
+        if not path.is_file():
+            config = self.model.config
+            fuse(self.plain, path, fusion, config.num_attention_heads, config.hidden_size)
+        return path
+
+    def write(
+        self, folder: Path, precision: Any, fusion: str, recipe: Recipe = WHOLE
+    ) -> None:  # fmt: skip
+        """A folder that serves: graph, tokenizer, and the card that says how."""
+        folder.mkdir(parents=True)
+        config = self.model.config
+        how: dict[str, Any] = {"fusion": fusion, "opset": self.wishes.opset}
+        if precision == "int8":
+            quantise(self.fused(fusion), folder / MODEL, recipe)
+            how |= {"exact": list(recipe.exact), "bits": recipe.bits}
+        else:
+            shutil.copyfile(self.fused(fusion), folder / MODEL)
+        self.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER))
+        pad = getattr(config, "pad_token_id", None)
+        Release(
+            labels=self.task.labels,
+            max_length=self.tokenizer.model_max_length,
+            inputs=tuple(self.names),
+            precision=precision,
+            level=self.level,
+            pad_id=(self.tokenizer.pad_token_id or 0) if pad is None else pad,
+            pad_side="right",  # as in training, whatever the tokenizer prefers
+            pairs=isinstance(self.texts[0], tuple),
+            mask=self.mask,
+            stride=self.stride if self.task.per_token else 0,
+            session=Session(threads=self.wishes.threads),
+            params=how,
+        ).answering(self.task).write(folder)

@@ -1,0 +1,178 @@
+"""An int8 that answers otherwise than fp32, and what is found to be the cause."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from tasks.inference.onnx_export import export_onnx, input_names
+from tasks.inference.quantisation import Recipe, mend, quantisable, quantise
+from tasks.inference.release import MODEL, Release
+from tasks.inference.variants import Exported
+from tasks.params.export import Export
+from tasks.training.classifier import load_finetuned, load_tokenizer
+from tests.made import opinions
+
+LAYER = "bert.encoder.layer.1"
+TEXTS = ["the film is dull", "superb plot , what else is there to say"]
+
+
+class Outlier(NamedTuple):
+    model: Path
+    texts: list[str]
+
+
+@pytest.fixture(scope="module")
+def outlier(tiny_classifier: Path, tmp_path_factory: pytest.TempPathFactory) -> Outlier:
+    """A model one of whose neurons is far more active than the others, and gives nothing on.
+
+    The range of 8 bits is lost on it, which the product behind it suffers from. With texts that it
+    is sure of, as many of each class.
+    """
+    tokenizer = load_tokenizer(tiny_classifier)
+    model: Any = load_finetuned(tiny_classifier, "eager")
+    layer, texts = model.bert.encoder.layer[1], [text for text, _ in opinions()]
+    torch.manual_seed(1)
+    with torch.no_grad():
+        model.classifier.weight.normal_()
+        for weight in model.bert.encoder.parameters():
+            weight *= 6 if weight.ndim == 2 else 1  # so that texts differ
+        layer.intermediate.dense.bias[0] = 4000.0
+        layer.output.dense.weight *= 8.0
+        layer.output.dense.weight[:, 0] = 0.0
+        logits = model(**tokenizer(texts, padding=True, return_tensors="pt")).logits
+        margins = logits[:, 1] - logits[:, 0]
+        order = margins.argsort()
+        model.classifier.bias[0] += (margins[order[7]] + margins[order[-8]]) / 2
+    folder = tmp_path_factory.mktemp("outlier") / "model"
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return Outlier(folder, [texts[at] for at in (*order[:8].tolist(), *order[-8:].tolist())])
+
+
+def exported(model: Path, work: Path, texts: list[str], exact: list[str] | None = None) -> Exported:
+    work.mkdir()
+    wishes = Export(fusion="gelu", threads=1, min_agreement=0.9, exact=exact)
+    return Exported("finetuned", model, work, wishes, [*texts])
+
+
+def test_an_operator_is_called_by_the_module_it_comes_from(
+    tiny_classifier: Path, tmp_path: Path
+) -> None:
+    tokenizer, model = load_tokenizer(tiny_classifier), load_finetuned(tiny_classifier, "eager")
+    export_onnx(model, input_names(tokenizer, model), tmp_path / "plain.onnx", opset=20)
+    names = quantisable(tmp_path / "plain.onnx")
+    modules = dict(model.named_modules())
+    assert set(names) <= set(modules)
+    kinds = (torch.nn.Linear, torch.nn.Embedding)
+    assert set(names) == {name for name, each in modules.items() if isinstance(each, kinds)}
+
+
+def test_a_module_that_is_used_twice_gives_two_names(tmp_path: Path) -> None:
+    class Twice(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.words = torch.nn.Embedding(9, 4)
+            self.mix = torch.nn.Linear(4, 4)
+
+        def forward(self, input_ids: torch.Tensor) -> object:
+            found = self.mix(self.mix(self.words(input_ids)))
+            return type("Output", (), {"logits": found})()
+
+    export_onnx(Twice(), ["input_ids"], tmp_path / "plain.onnx", opset=20)
+    assert sorted(quantisable(tmp_path / "plain.onnx")) == ["mix", "mix#2", "words"]
+
+
+def test_what_is_exact_stays_in_fp32(tiny_classifier: Path, tmp_path: Path) -> None:
+    model = exported(tiny_classifier, tmp_path / "work", TEXTS)
+    name = f"{LAYER}.output.dense"
+    quantise(model.plain, tmp_path / "int8.onnx", Recipe(exact=(name,)))
+    products = [n for n in onnx.load(tmp_path / "int8.onnx").graph.node if n.name == name]
+    assert [product.op_type for product in products] == ["MatMul"]
+
+
+def test_seven_bits_leave_the_eighth_unused(tiny_classifier: Path, tmp_path: Path) -> None:
+    model = exported(tiny_classifier, tmp_path / "work", TEXTS)
+    largest = {}
+    for bits in (8, 7):
+        quantise(model.plain, tmp_path / "int8.onnx", Recipe(bits=bits))
+        weights = [
+            onnx.numpy_helper.to_array(weight)
+            for weight in onnx.load(tmp_path / "int8.onnx").graph.initializer
+            if weight.data_type == onnx.TensorProto.INT8
+        ]
+        largest[bits] = max(int(np.abs(weight.astype(int)).max()) for weight in weights)
+    assert largest == {8: 127, 7: 64}
+
+
+def test_the_operator_that_does_the_harm_is_found_and_left_in_fp32(
+    outlier: Outlier, tmp_path: Path
+) -> None:
+    model = exported(outlier.model, tmp_path / "work", outlier.texts)
+    reference = model.answer()
+    folder = tmp_path / "release"
+    agreement, mending = model.variant(folder, "int8", "gelu", reference)
+    assert mending is not None
+    assert mending.recipe == Recipe(exact=(f"{LAYER}.output.dense",))
+    assert max(mending.damages, key=lambda name: mending.damages[name]) == mending.recipe.exact[0]
+    assert agreement.same_labels >= 0.9
+    card = Release.read(folder)
+    assert card.params["exact"] == [*mending.recipe.exact]
+    kinds = [node.op_type for node in onnx.load(folder / MODEL).graph.node]
+    assert "MatMulInteger" in kinds, "the rest is int8 still"
+
+
+def test_what_is_pinned_is_not_looked_for(outlier: Outlier, tmp_path: Path) -> None:
+    model = exported(outlier.model, tmp_path / "work", outlier.texts, [f"{LAYER}.output.dense"])
+    agreement, mending = model.variant(tmp_path / "a", "int8", "gelu", model.answer())
+    assert (mending, agreement.same_labels >= 0.9) == (None, True)
+    model = exported(outlier.model, tmp_path / "again", outlier.texts, [])
+    agreement, mending = model.variant(tmp_path / "b", "int8", "gelu", model.answer())
+    assert (mending, agreement.same_labels < 0.9) == (None, True)
+
+
+def answer(worth: dict[str, float], seven: float) -> object:
+    """Logits as far off as the operators in int8 put them."""
+
+    def found(recipe: Recipe) -> np.ndarray:
+        off = sum(each for name, each in worth.items() if name not in recipe.exact)
+        return np.full((2, 2), off * (seven if recipe.bits == 7 else 1), np.float32)
+
+    return found
+
+
+def small(logits: np.ndarray) -> bool:
+    return bool(np.abs(logits).max() < 0.5)
+
+
+@pytest.mark.parametrize(
+    ("seven", "limit", "recipe"),
+    [
+        (0.01, small, Recipe(bits=7)),
+        (1.0, small, Recipe(exact=("a", "c"))),
+        (1.0, lambda _logits: False, Recipe(exact=("a", "b", "c"))),
+    ],
+    ids=["seven bits", "the worst two", "never enough: the nearest"],
+)
+def test_as_little_as_will_do_is_left_out(seven: float, limit: object, recipe: Recipe) -> None:
+    worth = {"a": 3.0, "b": 0.2, "c": 1.0, "d": 0.1}
+    reference = np.zeros((2, 2), np.float32)
+    mending = mend([*worth], answer(worth, seven), reference, limit)  # type: ignore[arg-type]
+    assert mending.recipe == recipe
+
+
+def test_logits_that_are_no_numbers_are_the_worst() -> None:
+    def found(recipe: Recipe) -> np.ndarray:
+        return np.full((1, 1), 0 if "a" in recipe.exact else np.nan, np.float32)
+
+    def fine(logits: np.ndarray) -> bool:
+        return bool(np.isfinite(logits).all())
+
+    mending = mend(["b", "a", "c"], found, np.zeros((1, 1), np.float32), fine)
+    assert mending.recipe == Recipe(exact=("a",))
+    assert mending.damages["a"] == float("inf")
