@@ -1,8 +1,9 @@
 """benchmark: every variant beside what one would deploy otherwise; the best becomes the release.
 
 Text in, answer out, each contender in a process of its own, in interleaved rounds. The fastest
-variant whose drop on validation is within `benchmark.max_drop` is copied to `models/release`; the
-test split is reported, never chosen by.
+variant whose drop on validation is within `benchmark.max_drop`, and that reaches the target of
+speed and size if there is one, is copied to `models/release`; the test split is reported, never
+chosen by.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from tasks.measuring.findings import (
     raw_samples,
     summary,
 )
-from tasks.measuring.frontier import Row, choose, speed, table
+from tasks.measuring.frontier import Row, Target, choose, speed, table
 from tasks.measuring.honest import honest_rows
 from tasks.measuring.scores import Score, score
 from tasks.measuring.session import Measurement, Plan, measure
@@ -66,7 +67,8 @@ def benchmark(params: Benchmark) -> dict[str, Any]:
     write_json(REPORTS / "benchmark.samples.json", raw_samples(found))
     write_csv("frontier", FRONTIER, frontier(rows))
     try:
-        chosen = choose(rows[1:], params.allowed_drop, task)
+        target = Target(params.min_speedup, params.max_megabytes)
+        chosen = choose(rows[1:], params.allowed_drop, task, target)
     except BadInput as error:
         raise BadInput(str(error), findings) from None
     print(table(rows, task, chosen.name), flush=True)

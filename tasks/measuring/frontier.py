@@ -66,20 +66,76 @@ def speed(samples: Samples, baseline: Samples, seed: int) -> Speed:
     )
 
 
-def choose(rows: Sequence[Row], allowed_drop: float, task: Task) -> Row:
-    """The fastest row at batch 1 whose drop on validation is within `allowed_drop` points.
+@dataclass(frozen=True)
+class Target:
+    """What the release has to be besides accurate; None: it need not."""
 
-    The test split has no say: whoever chooses by it no longer has a test. Raises BadInput with the
-    whole table when no row qualifies.
+    speedup: float | None = None
+    """Times the baseline's speed at one text, at least."""
+    megabytes: float | None = None
+    """Of its weights, at most."""
+
+    def short(self, row: Row) -> float:
+        """By which factor a row falls short where it does most; at most 1 when it does not."""
+        factors = [0.0]
+        if self.speedup is not None:
+            factors.append(self.speedup / row.speed.speedup.median)
+        if self.megabytes is not None:
+            factors.append(row.weights_mb / self.megabytes)
+        return max(factors)
+
+    @property
+    def keys(self) -> str:
+        """The parameters that set it, as a reader would look for them."""
+        told = []
+        if self.speedup is not None:
+            told.append(f"benchmark.min_speedup of {self.speedup:g}")
+        if self.megabytes is not None:
+            told.append(f"benchmark.max_megabytes of {self.megabytes:g}")
+        return " and ".join(told)
+
+
+NO_TARGET = Target()
+
+
+def choose(rows: Sequence[Row], allowed_drop: float, task: Task, target: Target = NO_TARGET) -> Row:
+    """The fastest row at batch 1 that reaches `target` and loses at most `allowed_drop` points.
+
+    Points are those on validation; the test split has no say: whoever chooses by it no longer has
+    a test. Raises BadInput with the whole table when no row qualifies, and says what came nearest.
     """
-    fit = [row for row in rows if row.validation.drop <= allowed_drop + ROUNDING]
-    if not fit:
+    within = [row for row in rows if row.validation.drop <= allowed_drop + ROUNDING]
+    if not within:
         raise BadInput(
             f"no variant may ship: each loses more than the {allowed_drop:g} points of validation "
             f"{task.metric_name} that benchmark.max_drop (or benchmark.preset) allows; allow more, "
             f"or look at what export did to them\n{table(rows, task)}"
         )
+    fit = [row for row in within if target.short(row) <= 1 + ROUNDING]
+    if not fit:
+        raise BadInput(
+            f"no variant may ship: none within {allowed_drop:g} points of validation "
+            f"{task.metric_name} reaches {target.keys}; {_nearest(rows, within, target)}\n"
+            f"{table(rows, task)}"
+        )
     return min(fit, key=lambda row: (row.speed.latency.p50, row.name))
+
+
+def _nearest(rows: Sequence[Row], within: Sequence[Row], target: Target) -> str:
+    """What comes nearest to a target that nothing within the allowed drop reaches."""
+    near = min(within, key=lambda row: (target.short(row), row.name))
+    told = (
+        f"{near.name} comes nearest, {near.speed.speedup.median:.1f} times as fast as the baseline "
+        f"and {near.weights_mb:.1f} MB"
+    )
+    there = [row for row in rows if target.short(row) <= 1 + ROUNDING]
+    if not there:
+        return f"{told}; none reaches it at any loss: ask for less, or let prune go further"
+    least = min(there, key=lambda row: (row.validation.drop, row.name))
+    return (
+        f"{told}; {least.name} reaches it and loses {least.validation.drop:.2f} points: ask for "
+        "less, or allow that"
+    )
 
 
 def table(rows: Sequence[Row], task: Task, chosen: str | None = None) -> str:

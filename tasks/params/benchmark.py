@@ -23,6 +23,12 @@ class Benchmark(Section):
     preset: Literal["careful", "balanced", "fast"] | None = Field(
         None, description="overrides max_drop: 0.3, 1.0 or 2.0 points"
     )
+    min_speedup: Number | None = Field(
+        None, gt=0, description="times the baseline's speed, one text at a time, at least"
+    )
+    max_megabytes: Number | None = Field(
+        None, gt=0, description="of the release's weights, at most"
+    )
     rounds: int = Field(5, ge=2, description="times every contender is measured, interleaved")
     texts: int = Field(
         200, ge=1, description="texts a round, one at a time, for the latency; fewer long ones"

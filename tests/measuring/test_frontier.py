@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.measuring.frontier import Row, choose, speed, table
+from tasks.measuring.frontier import Row, Target, choose, speed, table
 from tasks.measuring.rounds import Samples
 from tasks.measuring.scores import Score
 from tasks.measuring.statistics import Interval
@@ -77,6 +77,35 @@ def test_when_none_may_ship_the_error_shows_them_all() -> None:
     assert "0.5 points of validation accuracy" in str(error.value)
     assert "small-int8" in str(error.value)
     assert "tiny-int8" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (Target(speedup=8), "small-int8"),
+        (Target(speedup=2, megabytes=20), "small-int8"),
+        (Target(megabytes=19), "frugal"),
+    ],
+)
+def test_what_misses_the_target_is_passed_over(target: Target, expected: str) -> None:
+    frugal = replace(row("frugal", 5.0, 0.1), weights_mb=19.0)
+    assert choose([*ROWS, frugal], 1.0, CLASSES, target).name == expected
+
+
+def test_a_target_that_is_met_exactly_is_met() -> None:
+    assert choose([row("edge", 1.0, 0)], 1.0, CLASSES, Target(speedup=8, megabytes=20))
+
+
+def test_a_target_out_of_reach_names_what_comes_nearest_and_what_would_reach_it() -> None:
+    rows = [row("slow", 4.0, 0.0), row("quick", 1.0, 0.9), row("tiny", 0.4, 2.5)]
+    with pytest.raises(BadInput) as error:
+        choose(rows, 1.0, CLASSES, Target(speedup=20))
+    told = str(error.value)
+    assert "none within 1 points of validation accuracy reaches benchmark.min_speedup of 20" in told
+    assert "quick comes nearest, 8.0 times as fast as the baseline and 20.0 MB" in told
+    assert "tiny reaches it and loses 2.50 points" in told
+    with pytest.raises(BadInput, match="none reaches it at any loss"):
+        choose(rows, 1.0, CLASSES, Target(speedup=20, megabytes=10))
 
 
 def test_ratios_are_taken_round_by_round() -> None:
