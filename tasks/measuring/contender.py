@@ -32,6 +32,8 @@ class Contender:
     """What a baseline's model was trained for; a release says so itself."""
     stride: int = 0
     """Tokens that the windows of a long text share, where a baseline's task labels tokens."""
+    python: str | None = None
+    """The interpreter it is loaded by, of an environment of its own; None: this one."""
 
     @classmethod
     def baseline(cls, folder: Path, threads: int, task: Task, stride: int) -> Contender:

@@ -36,7 +36,8 @@ class Process:
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         start = time.perf_counter()
         with theirs:
-            command = [sys.executable, "-m", "tasks.measuring.child", str(theirs.fileno())]
+            python = contender.python or sys.executable
+            command = [python, "-m", "tasks.measuring.child", str(theirs.fileno())]
             self._child = subprocess.Popen(
                 [*command, str(os.getpid())],
                 pass_fds=[theirs.fileno()],

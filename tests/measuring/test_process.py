@@ -34,6 +34,17 @@ def test_a_child_answers_and_says_what_it_took(tiny_release: Path) -> None:
     assert not psutil.pid_exists(pid)
 
 
+def test_a_child_runs_by_the_interpreter_of_its_contender(
+    tiny_release: Path, tmp_path: Path
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\ntouch {tmp_path}/used\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    with Process(Contender("tiny", "release", tiny_release, 1, python=str(python)), "dull") as one:
+        assert len(one.each(["dull"])[1]) == 1
+    assert (tmp_path / "used").is_file()
+
+
 def test_a_child_that_crashes_sends_its_traceback(tmp_path: Path) -> None:
     with pytest.raises(StageError) as error:
         Process(Contender.baseline(tmp_path, 1, Classification(), 0), "dull")
