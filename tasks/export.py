@@ -2,9 +2,9 @@
 
 Every model becomes an fp32 graph with the fusions that measure fastest on this machine, and an
 int8 one; each variant is run against PyTorch on real validation text through the very `Predictor`
-that will serve it. An int8 that disagrees is mended: by 7 bits, or by leaving in fp32 what does the
-harm. What still disagrees beyond its limit fails the stage instead of shipping. Several tasks over
-one encoder are one graph, with an output for each.
+that will serve it. An int8 that disagrees is mended: by 7 bits, or by leaving in fp32 what it
+distorts most. What still disagrees beyond its limit fails the stage instead of shipping. Several
+tasks over one encoder are one graph, with an output for each.
 """
 
 from __future__ import annotations

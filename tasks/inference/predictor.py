@@ -101,6 +101,11 @@ class Predictor:
             return parts[0]
         return np.concatenate([np.empty((0, len(self.task.outputs)), np.float32), *parts])
 
+    def feeds(self, texts: Sequence[Text]) -> dict[str, Ints]:
+        """What the graph is given for `texts` in one batch, by input: int64 [windows, tokens]."""
+        self._check(texts, 1)
+        return self._feeds(self._read(texts).windows)
+
     def meaning(self, texts: Sequence[Text], logits: Floats) -> list[Any]:
         """What calling it says of `texts` whose `logits` these are."""
         return self._meaning(self._read(texts), logits)

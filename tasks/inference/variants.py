@@ -14,7 +14,7 @@ from tasks.inference.exits import as_graph
 from tasks.inference.fusion import FUSIONS, fuse, latencies
 from tasks.inference.onnx_export import export_onnx, input_names
 from tasks.inference.predictor import Predictor
-from tasks.inference.quantisation import Mending, Recipe, mend, quantisable, quantise
+from tasks.inference.quantisation import Mending, Recipe, distortions, mend, quantise
 from tasks.inference.release import MODEL, TOKENIZER, Release, Session
 from tasks.stage.outputs import remove
 from tasks.training.batches import encode
@@ -101,8 +101,11 @@ class Exported:
     def mend(self, fusion: str, reference: Logits) -> Mending:
         """Find what must not be int8, by trying; the trials go through the Predictor as well."""
         print(f"export: {self.level}-int8 disagrees with PyTorch: finding out why", flush=True)
-        names = quantisable(self.fused(fusion))
         trial = self.work / "trial"
+
+        def order() -> dict[str, float]:
+            texts = self.texts[:TEXTS_TIMED]
+            return distortions(self.fused(fusion), Predictor.load(trial).feeds(texts))
 
         def answer(recipe: Recipe) -> Logits:
             remove(trial)
@@ -112,7 +115,7 @@ class Exported:
         def enough(logits: Logits) -> bool:
             return self._enough(self._compare(reference, logits, Predictor.load(trial)))
 
-        mending = mend(names, answer, reference, enough)
+        mending = mend(order, answer, reference, enough)
         left, bits = mending.recipe.exact, mending.recipe.bits
         told = f"{', '.join(left)} in fp32" if left else f"weights of {bits} bits"
         print(f"export: {self.level}-int8: answers best with {told}", flush=True)

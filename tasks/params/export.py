@@ -26,7 +26,7 @@ class Export(Section):
     variants: list[Literal["fp32", "int8"]] = Field(["fp32", "int8"], min_length=1)
     exact: list[str] | None = Field(
         None,
-        description="operators that int8 leaves in fp32, by name; null: those found to do harm, "
+        description="operators that int8 leaves in fp32, by name; null: those distorted most, "
         "where min_agreement is missed",
     )
     threads: int | None = Field(None, ge=1, description="null: all cores")

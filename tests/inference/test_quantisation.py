@@ -119,7 +119,9 @@ def test_the_operator_that_does_the_harm_is_found_and_left_in_fp32(
     agreement, mending = model.variant(folder, "int8", "gelu", reference)
     assert mending is not None
     assert mending.recipe == Recipe(exact=(f"{LAYER}.output.dense",))
-    assert max(mending.damages, key=lambda name: mending.damages[name]) == mending.recipe.exact[0]
+    worst = max(mending.distortions, key=lambda name: mending.distortions[name])
+    assert (worst,) == mending.recipe.exact
+    assert mending.distortions[worst] > 10 * sorted(mending.distortions.values())[-2]
     assert agreement.same_labels >= 0.9
     card = Release.read(folder)
     assert card.params["exact"] == [*mending.recipe.exact]
@@ -155,24 +157,21 @@ def small(logits: np.ndarray) -> bool:
     [
         (0.01, small, Recipe(bits=7)),
         (1.0, small, Recipe(exact=("a", "c"))),
-        (1.0, lambda _logits: False, Recipe(exact=("a", "b", "c"))),
+        (1.0, lambda _logits: False, Recipe(exact=("a", "b", "c", "d"))),
     ],
     ids=["seven bits", "the worst two", "never enough: the nearest"],
 )
 def test_as_little_as_will_do_is_left_out(seven: float, limit: object, recipe: Recipe) -> None:
-    worth = {"a": 3.0, "b": 0.2, "c": 1.0, "d": 0.1}
+    worth = {"a": 3.0, "b": 0.2, "c": 1.0, "d": 0.1, "e": 0.05}
     reference = np.zeros((2, 2), np.float32)
-    mending = mend([*worth], answer(worth, seven), reference, limit)  # type: ignore[arg-type]
+    mending = mend(lambda: worth, answer(worth, seven), reference, limit)  # type: ignore[arg-type]
     assert mending.recipe == recipe
 
 
-def test_logits_that_are_no_numbers_are_the_worst() -> None:
+def test_logits_that_are_no_numbers_are_not_the_nearest() -> None:
     def found(recipe: Recipe) -> np.ndarray:
-        return np.full((1, 1), 0 if "a" in recipe.exact else np.nan, np.float32)
+        return np.full((1, 1), 9 if recipe.exact == ("a",) else np.nan, np.float32)
 
-    def fine(logits: np.ndarray) -> bool:
-        return bool(np.isfinite(logits).all())
-
-    mending = mend(["b", "a", "c"], found, np.zeros((1, 1), np.float32), fine)
+    worth = {"b": 1.0, "a": 2.0, "c": 0.5}
+    mending = mend(lambda: worth, found, np.zeros((1, 1), np.float32), lambda _logits: False)
     assert mending.recipe == Recipe(exact=("a",))
-    assert mending.damages["a"] == float("inf")

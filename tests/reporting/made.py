@@ -132,11 +132,12 @@ def reports(classes: list[str]) -> dict[str, dict[str, Any]]:
                 {"variant": "finetuned-fp32", "precision": "fp32", "megabytes": 90.6, "texts": 512,
                  "same_labels": 1.0, "largest_difference": 3e-6, "mended": None},
                 {"variant": "level1-int8", "precision": "int8", "megabytes": 17.3, "texts": 512,
-                 "same_labels": 0.97, "largest_difference": 0.2, "mended": {"recipe": {
-                     "exact": ["bert.encoder.layer.1.output.dense"], "bits": 8}, "damages": {}}},
+                 "same_labels": 0.97, "largest_difference": 0.2, "mended": {
+                     "recipe": {"exact": ["bert.encoder.layer.1.output.dense"], "bits": 8},
+                     "distortions": {}}},
                 {"variant": "level2-int8", "precision": "int8", "megabytes": 16.2, "texts": 512,
                  "same_labels": 0.96, "largest_difference": 0.3, "mended": {"recipe": {
-                     "exact": [], "bits": 7}, "damages": {}}},
+                     "exact": [], "bits": 7}, "distortions": {}}},
             ],
             "fusions": [
                 {"precision": "fp32", "fusion": "gelu", "milliseconds": 2.9, "chosen": True}
