@@ -9,7 +9,7 @@ import io
 import itertools
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from tasks.stage.errors import BadInput
 from tasks.task.answers import Exit
 
 LOGITS = "logits"
+OPERATORS = ["MatMul", "Gemm", "Gather"]
+"""Matrix products, and the embedding tables, which are half of a small encoder's bytes."""
 SCOPES = "pkg.torch.onnx.name_scopes"
 """Where the exporter writes down the modules that a node comes from, the outermost first."""
 
@@ -102,17 +104,24 @@ def _name_products(graph: onnx.GraphProto) -> None:
 
     The exporter notes the modules that a node stands in; one that is used again gets a number.
     """
-    weights = {weight.name for weight in graph.initializer if len(weight.dims) > 1}
     taken = {node.name for node in graph.node}
-    for node in graph.node:
-        if node.op_type not in ("MatMul", "Gemm", "Gather") or not weights & {*node.input}:
-            continue
+    for node, _ in with_weights(graph):
         scopes = next((each.value for each in node.metadata_props if each.key == SCOPES), "[]")
         within = [each for each in ast.literal_eval(scopes)[:-1] if each]
         module = within[-1].removeprefix("model.") if within else node.name
         again = (f"{module}#{time}" for time in itertools.count(2))
         node.name = next(name for name in itertools.chain([module], again) if name not in taken)
         taken.add(node.name)
+
+
+def with_weights(graph: onnx.GraphProto) -> Iterator[tuple[onnx.NodeProto, str]]:
+    """The operators that have weights of more than one dimension, each with their name."""
+    weights = {weight.name for weight in graph.initializer if len(weight.dims) > 1}
+    for node in graph.node:
+        if node.op_type in OPERATORS:
+            name = node.input[0 if node.op_type == "Gather" else 1]
+            if name in weights:
+                yield node, name
 
 
 def without_traces(model: onnx.ModelProto) -> onnx.ModelProto:

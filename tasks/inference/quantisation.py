@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,11 +11,9 @@ from typing import Any, Literal
 import numpy as np
 import onnx
 
-from tasks.inference.onnx_export import save, without_traces
+from tasks.inference.loading import ERRORS_ONLY
+from tasks.inference.onnx_export import OPERATORS, save, with_weights, without_traces
 from tasks.task.answers import Floats, Ints
-
-OPERATORS = ["MatMul", "Gemm", "Gather"]
-"""Matrix products, and the embedding tables, which are half of a small encoder's bytes."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def quantise(source: Path, target: Path, recipe: Recipe = Recipe()) -> None:
 def quantisable(graph: Path) -> list[str]:
     """The nodes of an fp32 graph that `quantise` has an effect on: those with weights."""
     model = onnx.load(graph, load_external_data=False).graph
-    return [node.name for node, _ in _with_weights(model)]
+    return [node.name for node, _ in with_weights(model)]
 
 
 def distortions(graph: Path, feeds: Mapping[str, Ints]) -> dict[str, float]:
@@ -80,12 +78,12 @@ def distortions(graph: Path, feeds: Mapping[str, Ints]) -> dict[str, float]:
 
     model = onnx.load(graph)
     weights = {each.name: each for each in model.graph.initializer}
-    operators = [(node, weights[name]) for node, name in _with_weights(model.graph)]
+    operators = [(node, weights[name]) for node, name in with_weights(model.graph)]
     known = {each.name for each in (*model.graph.output, *model.graph.input)}
     inputs = {_activation(node) for node, _ in operators}
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(inputs - known))
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = ERRORS_ONLY
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, ["CPUExecutionProvider"]
     )
@@ -129,16 +127,6 @@ def mend(
             return Mending(recipe, found)
         count *= 2
     return Mending(min(tried, key=lambda recipe: tried[recipe]), found)
-
-
-def _with_weights(graph: onnx.GraphProto) -> Iterator[tuple[onnx.NodeProto, str]]:
-    """The operators that `quantise` makes int8, each with the name of its weight."""
-    weights = {weight.name for weight in graph.initializer if len(weight.dims) > 1}
-    for node in graph.node:
-        if node.op_type in OPERATORS:
-            name = node.input[0 if node.op_type == "Gather" else 1]
-            if name in weights:
-                yield node, name
 
 
 def _activation(node: onnx.NodeProto) -> str:

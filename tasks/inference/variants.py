@@ -90,22 +90,26 @@ class Exported:
         """Write one into `folder`; how far it answers as PyTorch does, and how int8 was mended."""
         pinned = self.wishes.exact is not None
         self.write(folder, precision, fusion, Recipe(exact=tuple(self.wishes.exact or ())))
-        agreement = self.compare(reference, Predictor.load(folder))
+        predictor = Predictor.load(folder)
+        agreement = self.compare(reference, predictor)
         if precision != "int8" or pinned or self._enough(agreement):
             return agreement, None
-        mending = self.mend(fusion, reference)
+        mending = self.mend(fusion, reference, predictor)
         remove(folder)
         self.write(folder, precision, fusion, mending.recipe)
         return self.compare(reference, Predictor.load(folder)), mending
 
-    def mend(self, fusion: str, reference: Logits) -> Mending:
-        """Find what must not be int8, by trying; the trials go through the Predictor as well."""
+    def mend(self, fusion: str, reference: Logits, whole: Predictor) -> Mending:
+        """Find what must not be int8, by trying; the trials go through the Predictor as well.
+
+        `whole` is that of everything in int8: all read the texts alike.
+        """
         print(f"export: {self.level}-int8 disagrees with PyTorch: finding out why", flush=True)
         trial = self.work / "trial"
 
         def order() -> dict[str, float]:
             texts = self.texts[:TEXTS_TIMED]
-            return distortions(self.fused(fusion), Predictor.load(trial).feeds(texts))
+            return distortions(self.fused(fusion), whole.feeds(texts))
 
         def answer(recipe: Recipe) -> Logits:
             remove(trial)
@@ -113,7 +117,7 @@ class Exported:
             return Predictor.load(trial).logits(self.texts)
 
         def enough(logits: Logits) -> bool:
-            return self._enough(self._compare(reference, logits, Predictor.load(trial)))
+            return self._enough(self._compare(reference, logits, whole))
 
         mending = mend(order, answer, reference, enough)
         left, bits = mending.recipe.exact, mending.recipe.bits
