@@ -95,7 +95,7 @@ def _vocabulary(
 
 def _check_exact(params: Export, model: Exported) -> None:
     """Raises BadInput when an operator is to stay in fp32 that the whole model doesn't have."""
-    known = quantisable(model.plain)
+    known = quantisable(model.graph())
     unknown = [name for name in params.exact or () if name not in known]
     if unknown:
         raise BadInput(

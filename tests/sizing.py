@@ -69,7 +69,7 @@ ROW_BYTES = 60
 
 # As `params.yaml` has it.
 EPOCHS, BATCH, SPLIT = 2, 32, 0.1
-MOST_COPIED_TOKENS = 460_000
+COPIES, MOST_COPIED_TOKENS = 2, 700_000
 TIMED_TEXTS = 5 * 200
 LEVELS = (0.67, 0.5)
 """Share of the layers that the kept levels have, as of the sample; a third is given up half-way."""
@@ -134,7 +134,7 @@ def gpus(count: int) -> Host:
 def work(size: Size) -> dict[str, float]:
     """Operations of each task that computes; benchmark and gate on cores, the others anywhere."""
     forward, train, held = size.forward, size.train, size.held_out
-    copied = min(train, max(0.0, MOST_COPIED_TOKENS / size.tokens - train))
+    copied = min(COPIES * train, max(0.0, MOST_COPIED_TOKENS / size.tokens - train))
     learnt = 3 * (sum(LEVELS) + GIVEN_UP) + 1  # students both ways, the teacher once
     return {
         "finetune": EPOCHS * (3 * train + held) * forward,

@@ -28,7 +28,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "ingest": {"text": "review", "label": "verdict"},
     "finetune": {"epochs": 6, "batch": 16, "learning_rate": 3e-3, "max_length": 32, "threads": 1},
     "prune": {"max_drop": 30, "max_levels": 1, "layers": 0.5, "epochs": 3, "threads": 1},
-    "export": {"fusion": "gelu", "threads": 1, "min_agreement": 0.5},
+    "export": {"fusion": "attention", "threads": 1, "min_agreement": 0.5},
     "benchmark": {"max_drop": 50, "rounds": 2, "texts": 10, "threads": 1},
 }
 

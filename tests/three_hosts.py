@@ -32,7 +32,7 @@ QUICK: dict[str, dict[str, Any]] = {
         "freeze_embeddings": True, "freeze_layers": 5,
     },
     "prune": {"max_levels": 1, "augment": 0, "max_drop": 9.0, "threads": 1},
-    "export": {"fusion": "gelu", "threads": 1},
+    "export": {"fusion": "attention", "threads": 1},
     "benchmark": {"rounds": 2, "texts": 50, "max_drop": 9.0, "threads": 1},
     "gate": {"rounds": 2, "texts": 50, "threads": 1},
 }  # fmt: skip

@@ -44,7 +44,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "ingest": {"source": str(SOURCE)},
     "finetune": {"model": str(MODEL), "epochs": 1, "learning_rate": 3e-4},
     "prune": {"max_levels": 0},
-    "export": {"fusion": "gelu"},
+    "export": {"fusion": "attention"},
     "benchmark": {"rounds": 2, "texts": 50, "max_drop": 2.0},
     # looser than one would have them, so that night 2 passes and the sum of slips is what refuses
     "gate": {"max_drop": 5.5, "max_total_drop": 6.0, "significance": 1e-5, "max_slice_drop": 40.0,

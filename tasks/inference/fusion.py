@@ -1,49 +1,101 @@
-"""Fusing operators of an ONNX graph, and measuring which fusions pay on this machine."""
+"""Joining operators of an ONNX graph, and measuring which joins pay on this machine."""
 
 from __future__ import annotations
 
-import logging
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-import onnx
+import onnx_ir
+import torch
+from onnx_ir.passes.common import RemoveUnusedNodesPass
+from torch import nn
 
-from tasks.inference.onnx_export import save, without_traces
+from tasks.compression.families import family_of
+from tasks.training.attention import attend
 
-MICROSOFT = "com.microsoft"
-"""The operator domain of ONNX Runtime's own, where the fused operators live."""
-FUSIONS = ("none", "gelu", "gelu+layernorm")
-"""What may be fused. More is not always faster: it depends on processor, threads and precision."""
+FUSIONS = ("none", "attention", "layernorm", "attention+layernorm")
+"""What is joined. `attention`: the eleven operators of a layer's attention are one of ONNX
+Runtime's. `layernorm`: it may join a normalisation with the sum before it when it loads the graph.
+More is not always faster: its joined normalisation takes several times as long as the two apart on
+a processor with AVX-512, and eats what the rest has won."""
+LAYERNORM = "SkipLayerNormFusion"
+"""What ONNX Runtime calls that join."""
+FUSED = "MultiHeadAttention"
+"""The operator of ONNX Runtime's that is a whole attention."""
+JOINED = "nightshift-joined"
+"""What transformers calls an attention that becomes it."""
 
 
-def fuse(source: Path, target: Path, fusion: str, heads: int, hidden: int) -> None:
-    """Write `source` with the fusions named by `fusion` made (ONNX Runtime's transformer tools).
+def left_out(fusion: str) -> tuple[str, ...]:
+    """The joins that ONNX Runtime would make at load by itself, and is not to."""
+    return () if "layernorm" in fusion else (LAYERNORM,)
 
-    `gelu` joins the activation with the bias before it; `layernorm` joins each normalisation with
-    the residual sum before it. A fused graph is the same function up to rounding.
+
+def fusable(model: nn.Module) -> bool:
+    """Whether the model's attention is one that the single operator computes: of every token to
+    every other one that is no padding. Encoders with standard blocks have it; a prefix, which is
+    there for the keys alone, has no place in the operator's mask."""
+    prefixes = any(hasattr(module, "prefix") for module in model.modules())
+    return family_of(model) is not None and not prefixes
+
+
+@contextmanager
+def joined_attention(model: Any) -> Iterator[None]:
+    """While the block lasts, the model is exported with a single operator for each attention."""
+    before = model.config._attn_implementation
+    attend(model, _joined, _mask, JOINED)
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)
+
+
+def _joined(
+    _module: nn.Module, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor,
+    attention_mask: torch.Tensor, scaling: float | None = None, **_: Any,
+) -> tuple[torch.Tensor, None]:  # fmt: skip
+    """As `tasks.training.attention.attention`, of a mask int32 [b, t]; for the exporter alone."""
+    heads, size = query.shape[1], query.shape[-1]
+    parts = [each.transpose(1, 2).flatten(2) for each in (query, key, value)]
+    batch, tokens, hidden = parts[0].shape
+    found = torch.onnx.ops.symbolic(
+        f"com.microsoft::{FUSED}",
+        (*parts, None, attention_mask),
+        {"num_heads": heads, "scale": float(size**-0.5 if scaling is None else scaling)},
+        dtype=query.dtype,
+        shape=(batch, tokens, hidden),
+        version=1,
+    )
+    return found.view(batch, tokens, heads, size), None
+
+
+def _mask(*_: Any, attention_mask: torch.Tensor, **__: Any) -> torch.Tensor:
+    """What the operator calls a mask: 1 for a token, 0 for padding, int32 [b, t]."""
+    return attention_mask.to(torch.int32)
+
+
+def without_heads(model: onnx_ir.Model) -> None:
+    """Take out, in place, what shapes [b, t, d] to heads and back around a joined attention.
+
+    transformers' layers hand heads over; the operator cuts them by itself.
     """
-    model = onnx.load(source)
-    if fusion != "none":
-        from onnxruntime.transformers import optimizer
-        from onnxruntime.transformers.fusion_options import FusionOptions
-
-        logging.getLogger("onnxruntime.transformers").setLevel(logging.ERROR)
-        options = FusionOptions("bert")
-        options.enable_attention = options.enable_embed_layer_norm = False
-        options.enable_gelu_approximation = False
-        layernorm = fusion == "gelu+layernorm"
-        options.enable_layer_norm = layernorm
-        options.enable_skip_layer_norm = options.enable_bias_skip_layer_norm = layernorm
-        fused = optimizer.optimize_model(
-            str(source), "bert", heads, hidden, optimization_options=options, opt_level=0
-        )
-        model = fused.model
-        if all(known.domain != MICROSOFT for known in model.opset_import):
-            model.opset_import.append(onnx.helper.make_opsetid(MICROSOFT, 1))
-    save(without_traces(model), target)
+    for node in model.graph:
+        if node.op_type != FUSED:
+            continue
+        for place in range(3):
+            given: Any = node.inputs[place]
+            while given.producer().op_type == "Reshape":
+                given = given.producer().inputs[0]
+            node.replace_input_with(place, given)
+        end = node.outputs[0]
+        while [use.node.op_type for use in end.uses()] == ["Reshape"]:
+            end = next(iter(end.uses())).node.outputs[0]
+        if end is not node.outputs[0]:
+            end.replace_all_uses_with(node.outputs[0])
+    RemoveUnusedNodesPass()(model)
 
 
 def latencies(

@@ -17,6 +17,7 @@ import onnx
 import torch
 from torch import nn
 
+from tasks.inference.fusion import joined_attention, without_heads
 from tasks.stage.errors import BadInput
 from tasks.task.answers import Exit
 
@@ -62,14 +63,17 @@ def export_onnx(
     target: Path,
     opset: int,
     exits: Mapping[str, Exit] | None = None,
+    *,
+    attention: bool = False,
 ) -> None:
     """Write an fp32 graph with inputs `names` int64 [batch, tokens] and the model's logits.
 
     They are one output, `logits`, of the shape that the model gives them, or those of several
     `exits` (`Task.exits`). Batch and length are dynamic. Uses torch's exporter on a plain
-    attention, whose graph has no shape arithmetic that a fusion or a quantiser would stumble over.
-    Raises BadInput when the model can't be traced. Paths and versions of this machine, which the
-    exporter writes into the graph, are taken out: equal models give equal files.
+    attention, whose graph has no shape arithmetic that a quantiser would stumble over; with
+    `attention` that of each layer is a single operator, for a model that is `fusable`. Raises
+    BadInput when the model can't be traced. Paths and versions of this machine, which the exporter
+    writes into the graph, are taken out: equal models give equal files.
     """
     exits = exits or {}
     wrapper = _Logits(model.eval(), names, exits).eval()
@@ -78,7 +82,8 @@ def export_onnx(
         torch.full((2, 7), int(name != "token_type_ids"), dtype=torch.int64) for name in names
     )
     dynamic = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-    with _quiet():
+    joined = joined_attention(model) if attention else contextlib.nullcontext()
+    with _quiet(), joined:
         try:
             program = torch.onnx.export(
                 wrapper,
@@ -94,9 +99,11 @@ def export_onnx(
             cause = " ".join(str(error.__cause__ or error).split())[:500]
             raise BadInput(f"{target.stem}: the model can't be exported: {cause}") from error
     assert program is not None
-    model = program.model_proto
-    _name_products(model.graph)
-    save(without_traces(model), target)
+    if attention:
+        without_heads(program.model)
+    proto = program.model_proto
+    _name_products(proto.graph)
+    save(without_traces(proto), target)
 
 
 def _name_products(graph: onnx.GraphProto) -> None:

@@ -11,7 +11,7 @@ from tasks.compression.vocabulary import Trimmed
 from tasks.data.dataset import Text
 from tasks.inference.agreement import Agreement, compare
 from tasks.inference.exits import as_graph
-from tasks.inference.fusion import FUSIONS, fuse, latencies
+from tasks.inference.fusion import FUSIONS, fusable, latencies, left_out
 from tasks.inference.onnx_export import export_onnx, input_names
 from tasks.inference.predictor import Predictor
 from tasks.inference.quantisation import Mending, Recipe, distortions, mend, quantise
@@ -72,8 +72,6 @@ class Exported:
         if small is not None:
             self.tokenizer, self.model = small.tokenizer, small.cut(self.model)
         self.names = input_names(self.tokenizer, self.model)
-        self.plain = work / f"{level}.onnx"
-        export_onnx(self.model, self.names, self.plain, wishes.opset, self.task.exits)
 
     def answer(self) -> Logits:
         """PyTorch's logits, fp32, as `Predictor.logits` gives them."""
@@ -109,7 +107,7 @@ class Exported:
 
         def order() -> dict[str, float]:
             texts = self.texts[:TEXTS_TIMED]
-            return distortions(self.fused(fusion), whole.feeds(texts))
+            return distortions(self.graph(fusion), whole.feeds(texts))
 
         def answer(recipe: Recipe) -> Logits:
             remove(trial)
@@ -141,7 +139,8 @@ class Exported:
         """Median latency in ms of each fusion at one text at a time; one entry when pinned."""
         if self.wishes.fusion is not None:
             return {self.wishes.fusion: 0.0}
-        folders = {fusion: self.work / f"{precision}-{fusion}" for fusion in FUSIONS}
+        choices = [each for each in FUSIONS if "attention" not in each or fusable(self.model)]
+        folders = {fusion: self.work / f"{precision}-{fusion}" for fusion in choices}
         for fusion, folder in folders.items():
             self.write(folder, precision, fusion)
         found = latencies(
@@ -152,12 +151,17 @@ class Exported:
         print(f"export: fusions for {precision}: {told}", flush=True)
         return found
 
-    def fused(self, fusion: str) -> Path:
-        """The fp32 graph with a fusion made, once."""
-        path = self.work / f"{self.level}-{fusion}.onnx"
+    def graph(self, fusion: str = "none") -> Path:
+        """The fp32 graph, exported once for each kind of attention.
+
+        Where the joined one is asked for and the model can't have it, it is the plain one.
+        """
+        joined = "attention" in fusion and fusable(self.model)
+        path = self.work / f"{self.level}{'-attention' if joined else ''}.onnx"
         if not path.is_file():
-            config = self.model.config
-            fuse(self.plain, path, fusion, config.num_attention_heads, config.hidden_size)
+            export_onnx(
+                self.model, self.names, path, self.wishes.opset, self.task.exits, attention=joined
+            )
         return path
 
     def write(
@@ -168,10 +172,10 @@ class Exported:
         config = self.model.config
         how: dict[str, Any] = {"fusion": fusion, "opset": self.wishes.opset}
         if precision == "int8":
-            quantise(self.fused(fusion), folder / MODEL, recipe)
+            quantise(self.graph(fusion), folder / MODEL, recipe)
             how |= {"exact": list(recipe.exact), "bits": recipe.bits}
         else:
-            shutil.copyfile(self.fused(fusion), folder / MODEL)
+            shutil.copyfile(self.graph(fusion), folder / MODEL)
         self.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER))
         pad = getattr(config, "pad_token_id", None)
         Release(
@@ -185,6 +189,6 @@ class Exported:
             pairs=isinstance(self.texts[0], tuple),
             mask=self.mask,
             stride=self.stride if self.task.per_token else 0,
-            session=Session(threads=self.wishes.threads),
+            session=Session(threads=self.wishes.threads, disabled=left_out(fusion)),
             params=how,
         ).answering(self.task).write(folder)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from tasks.params.base import Number, Section
 
-Fusion = Literal["none", "gelu", "gelu+layernorm"]
+Fusion = Literal["none", "attention", "layernorm", "attention+layernorm"]
 
 
 class Export(Section):
@@ -18,7 +18,7 @@ class Export(Section):
 
     opset: int = Field(20, ge=17, le=23)
     fusion: Fusion | None = Field(
-        None, description="graph fusions to make; null: the fastest of all, by measuring"
+        None, description="operators to join; null: the fastest choice, by measuring"
     )
     vocabulary: Literal["whole", "used"] = Field(
         "whole", description="used: the tokens of the training texts and single characters alone"

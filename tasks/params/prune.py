@@ -19,22 +19,22 @@ class Prune(Section):
     )
     max_levels: int = Field(8, ge=0, description="0 keeps the fine-tuned model as it is")
     layers: Number = Field(0.3, ge=0, lt=1, description="share of the layers a level removes")
-    neurons: Number = Field(0.05, ge=0, lt=1, description="share of the FFN neurons it removes")
+    neurons: Number = Field(0.4, ge=0, lt=1, description="share of the FFN neurons it removes")
     keep: list[list[int]] | None = Field(
         None, description="the fine-tuned model's layers each level keeps, in place of measuring"
     )
     texts: Literal["both", "labelled"] = Field(
         "both", description="what it is taught on; both: those of ingest.unlabelled, too"
     )
-    augment: int = Field(1, ge=0, description="altered copies of each text to be taught on")
+    augment: int = Field(2, ge=0, description="altered copies of each text to be taught on")
     max_tokens: int = Field(
-        460_000,
+        700_000,
         ge=0,
         description="of all texts and copies; beyond it what has no label is left out",
     )
     epochs: int = Field(1, ge=1, description="passes of recovery a level, copies included")
     batch: int = Field(32, ge=1, description="examples a step")
-    learning_rate: Number = Field(3e-4, gt=0, le=1)
+    learning_rate: Number = Field(1.5e-4, gt=0, le=1)
     temperature: Number = Field(2.0, gt=0, description="softens the teacher's logits")
     hidden_weight: Number = Field(1.0, ge=0, description="weight of the hidden states' distance")
     probe: int = Field(

@@ -93,14 +93,23 @@ def attention(
     return torch.matmul(weights, value).transpose(1, 2).contiguous(), weights
 
 
-def attend(model: Any, how: Callable[..., tuple[Tensor, Tensor]] = attention) -> None:
-    """Have the model's layers attend by this function; its family must let that be set."""
+def attend(
+    model: Any,
+    how: Callable[..., tuple[Tensor, Tensor | None]] = attention,
+    mask: Callable[..., Tensor | None] | None = None,
+    name: str = ATTENTION,
+) -> None:
+    """Have the model's layers attend by this function; its family must let that be set.
+
+    `mask` makes what the function gets as its mask, as transformers asks for it; None: of what is
+    added to the scores.
+    """
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import eager_mask
 
-    AttentionInterface.register(ATTENTION, how)
-    AttentionMaskInterface.register(ATTENTION, eager_mask)
-    model.set_attn_implementation(ATTENTION)
+    AttentionInterface.register(name, how)
+    AttentionMaskInterface.register(name, mask or eager_mask)
+    model.set_attn_implementation(name)
 
 
 def quick(model: Any) -> nn.Module:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from tasks.training.attention import attention
 from tasks.training.parts import layers_of
@@ -57,8 +58,9 @@ class _DistilBert:
 def _seen(
     inner: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Plain attention of projections [b, ·, d] -> [b, 1, d]; of a mask the first token's row."""
-    if mask is not None:
+    """Attention, as the model has it or plain, of projections [b, ·, d] -> [b, 1, d]; of a mask
+    that has a row a token the first token's."""
+    if mask is not None and mask.dim() == 4:
         mask = mask[:, :, :1]
         if mask.dtype == torch.bool:
             mask = torch.zeros_like(mask, dtype=query.dtype).masked_fill(~mask, -torch.inf)
@@ -67,7 +69,8 @@ def _seen(
         for each in (query, key, value)
     )
     rate = inner.dropout.p if inner.training else 0.0
-    found, weights = attention(inner, query, key, value, mask, inner.scaling, rate)
+    how = ALL_ATTENTION_FUNCTIONS.get(inner.config._attn_implementation, attention)
+    found, weights = how(inner, query, key, value, mask, scaling=inner.scaling, dropout=rate)
     return found.flatten(2), weights
 
 

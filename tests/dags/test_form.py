@@ -61,7 +61,13 @@ def test_types_limits_choices_and_help_are_those_of_the_schema() -> None:
     assert schema("finetune.learning_rate")["exclusiveMinimum"] == 0
     assert schema("publish.promotion")["enum"] == ["auto", "approval", "never"]
     assert schema("snapshot.data_date")["format"] == "date"
-    assert schema("export.fusion")["enum"] == ["none", "gelu", "gelu+layernorm", None]
+    assert schema("export.fusion")["enum"] == [
+        "none",
+        "attention",
+        "layernorm",
+        "attention+layernorm",
+        None,
+    ]
     assert schema("finetune.dropout")["type"] == ["number", "null"]
     assert schema("finetune.dropout")["exclusiveMaximum"] == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ import torch
 
 from tasks.export import _judge
 from tasks.inference.agreement import compare
-from tasks.inference.fusion import FUSIONS, fuse, latencies
+from tasks.inference.fusion import FUSED, fusable, latencies
 from tasks.inference.onnx_export import export_onnx, input_names
 from tasks.inference.quantisation import quantise
 from tasks.params.export import Export
 from tasks.stage.errors import BadInput
 from tasks.task.classification import Classification
 from tasks.training.classifier import load_finetuned, load_tokenizer
+from tasks.training.prefix import with_prefix
+from tests.made import model_of
 
 TASK = Classification(("bad", "good"))
 TEXTS = ["the film is dull", "superb plot , what else is there to say", "awful"]
@@ -55,29 +58,63 @@ def test_any_batch_and_length_gives_pytorchs_logits(
     np.testing.assert_allclose(found, torch_logits(tiny_classifier, texts), atol=1e-5)
 
 
-@pytest.mark.parametrize("fusion", FUSIONS)
-def test_fusing_and_quantising_keep_the_answer(
-    exported: Path, tiny_classifier: Path, tmp_path: Path, fusion: str
+@pytest.mark.parametrize("attention", [False, True], ids=["plain", "joined"])
+def test_joining_and_quantising_keep_the_answer(
+    tiny_classifier: Path, tmp_path: Path, attention: bool
 ) -> None:
+    tokenizer, model = load_tokenizer(tiny_classifier), load_finetuned(tiny_classifier, "eager")
     expected = torch_logits(tiny_classifier, TEXTS)
-    fuse(exported / "plain.onnx", tmp_path / "fused.onnx", fusion, heads=4, hidden=32)
-    fused = compare(TASK, expected, onnx_logits(tmp_path / "fused.onnx", tiny_classifier, TEXTS))
-    assert fused.same_labels == 1
-    assert fused.largest_difference < 1e-3
-    quantise(tmp_path / "fused.onnx", tmp_path / "int8.onnx")
-    small = compare(TASK, expected, onnx_logits(tmp_path / "int8.onnx", tiny_classifier, TEXTS))
-    assert small.largest_difference < 0.5 * np.abs(expected).max()
-    kinds = {node.op_type for node in onnx.load(tmp_path / "int8.onnx").graph.node}
+    graph, small = tmp_path / "fp32.onnx", tmp_path / "int8.onnx"
+    export_onnx(model, input_names(tokenizer, model), graph, opset=20, attention=attention)
+    exact = compare(TASK, expected, onnx_logits(graph, tiny_classifier, TEXTS))
+    assert exact.same_labels == 1
+    assert exact.largest_difference < 1e-4
+    quantise(graph, small)
+    rounded = compare(TASK, expected, onnx_logits(small, tiny_classifier, TEXTS))
+    assert rounded.largest_difference < 0.5 * np.abs(expected).max()
+    kinds = [node.op_type for node in onnx.load(small).graph.node]
     assert "MatMulInteger" in kinds
+    layers = model.config.num_hidden_layers  # type: ignore[union-attr]
+    assert kinds.count(FUSED) == (layers if attention else 0)
+    assert ("Softmax" in kinds) is not attention
+    assert torch_logits(tiny_classifier, TEXTS).tolist() == expected.tolist()
 
 
-def test_more_fusion_means_fewer_operators(exported: Path, tmp_path: Path) -> None:
-    counts = []
-    for fusion in FUSIONS:
-        fuse(exported / "plain.onnx", tmp_path / "fused.onnx", fusion, heads=4, hidden=32)
-        counts.append(len(onnx.load(tmp_path / "fused.onnx").graph.node))
-    assert counts == sorted(counts, reverse=True)
-    assert len(set(counts)) == len(FUSIONS)
+def test_a_joined_attention_leaves_no_heads_in_the_graph(
+    exported: Path, tiny_classifier: Path, tmp_path: Path
+) -> None:
+    tokenizer, model = load_tokenizer(tiny_classifier), load_finetuned(tiny_classifier, "eager")
+    before = model.config._attn_implementation  # type: ignore[union-attr]
+    path = tmp_path / "joined.onnx"
+    export_onnx(model, input_names(tokenizer, model), path, opset=20, attention=True)
+    plain, joined = (
+        Counter(node.op_type for node in onnx.load(graph).graph.node)
+        for graph in (exported / "plain.onnx", path)
+    )
+    assert joined["Reshape"] == joined["Transpose"] == 0
+    assert joined.total() < 0.6 * plain.total()
+    assert model.config._attn_implementation == before  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "electra", "distilbert"])
+def test_every_family_can_have_its_attention_joined(kind: str, tmp_path: Path) -> None:
+    model = model_of(kind).eval()
+    names = ["input_ids", "attention_mask"]
+    assert fusable(model)
+    path = tmp_path / "joined.onnx"
+    export_onnx(model, names, path, opset=20, attention=True)
+    ids = torch.tensor([[2, 5, 7, 9, 3], [2, 8, 3, 0, 0]])
+    mask = (ids != 0).long()
+    with torch.no_grad():
+        expected = model(ids, attention_mask=mask).logits.numpy()
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_decoder_and_a_prefix_keep_a_plain_attention() -> None:
+    assert not fusable(model_of("llama"))
+    assert not fusable(with_prefix(model_of("bert"), 5))
 
 
 def test_equal_models_give_equal_files_without_traces_of_this_machine(

@@ -57,7 +57,7 @@ def outlier(tiny_classifier: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def exported(model: Path, work: Path, texts: list[str], exact: list[str] | None = None) -> Exported:
     work.mkdir()
-    wishes = Export(fusion="gelu", threads=1, min_agreement=0.9, exact=exact)
+    wishes = Export(fusion="attention", threads=1, min_agreement=0.9, exact=exact)
     return Exported("finetuned", model, work, wishes, [*texts])
 
 
@@ -91,7 +91,7 @@ def test_a_module_that_is_used_twice_gives_two_names(tmp_path: Path) -> None:
 def test_what_is_exact_stays_in_fp32(tiny_classifier: Path, tmp_path: Path) -> None:
     model = exported(tiny_classifier, tmp_path / "work", TEXTS)
     name = f"{LAYER}.output.dense"
-    quantise(model.plain, tmp_path / "int8.onnx", Recipe(exact=(name,)))
+    quantise(model.graph(), tmp_path / "int8.onnx", Recipe(exact=(name,)))
     products = [n for n in onnx.load(tmp_path / "int8.onnx").graph.node if n.name == name]
     assert [product.op_type for product in products] == ["MatMul"]
 
@@ -100,7 +100,7 @@ def test_seven_bits_leave_the_eighth_unused(tiny_classifier: Path, tmp_path: Pat
     model = exported(tiny_classifier, tmp_path / "work", TEXTS)
     largest = {}
     for bits in (8, 7):
-        quantise(model.plain, tmp_path / "int8.onnx", Recipe(bits=bits))
+        quantise(model.graph(), tmp_path / "int8.onnx", Recipe(bits=bits))
         weights = [
             onnx.numpy_helper.to_array(weight)
             for weight in onnx.load(tmp_path / "int8.onnx").graph.initializer

@@ -140,7 +140,7 @@ def reports(classes: list[str]) -> dict[str, dict[str, Any]]:
                      "exact": [], "bits": 7}, "distortions": {}}},
             ],
             "fusions": [
-                {"precision": "fp32", "fusion": "gelu", "milliseconds": 2.9, "chosen": True}
+                {"precision": "fp32", "fusion": "attention", "milliseconds": 2.9, "chosen": True}
             ],
         },
         "benchmark": {
