@@ -10,11 +10,15 @@ import onnx
 import pytest
 import torch
 
+from tasks.export import _check_exact
+from tasks.inference.fusion import FUSIONS, LAYERNORM
 from tasks.inference.onnx_export import export_onnx, input_names
+from tasks.inference.predictor import Predictor
 from tasks.inference.quantisation import Recipe, mend, quantisable, quantise
 from tasks.inference.release import MODEL, Release
 from tasks.inference.variants import Exported
 from tasks.params.export import Export
+from tasks.stage.errors import BadInput
 from tasks.training.classifier import load_finetuned, load_tokenizer
 from tests.made import opinions
 
@@ -88,19 +92,42 @@ def test_a_module_that_is_used_twice_gives_two_names(tmp_path: Path) -> None:
     assert sorted(quantisable(tmp_path / "plain.onnx")) == ["mix", "mix#2", "words"]
 
 
-def test_what_is_exact_stays_in_fp32(tiny_classifier: Path, tmp_path: Path) -> None:
-    model = exported(tiny_classifier, tmp_path / "work", TEXTS)
+@pytest.fixture(scope="module")
+def tiny(tiny_classifier: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    return exported(tiny_classifier, tmp_path_factory.mktemp("tiny") / "work", TEXTS)
+
+
+def test_what_is_exact_stays_in_fp32(tiny: Exported, tmp_path: Path) -> None:
     name = f"{LAYER}.output.dense"
-    quantise(model.graph(), tmp_path / "int8.onnx", Recipe(exact=(name,)))
+    quantise(tiny.graph(), tmp_path / "int8.onnx", Recipe(exact=(name,)))
     products = [n for n in onnx.load(tmp_path / "int8.onnx").graph.node if n.name == name]
     assert [product.op_type for product in products] == ["MatMul"]
 
 
-def test_seven_bits_leave_the_eighth_unused(tiny_classifier: Path, tmp_path: Path) -> None:
-    model = exported(tiny_classifier, tmp_path / "work", TEXTS)
+def test_what_is_to_be_exact_and_is_not_there_is_named(tiny: Exported) -> None:
+    name = "bert.pooler.sense"
+    with pytest.raises(BadInput, match=rf"export.exact: got '{name}'; takes .*bert.pooler.dense"):
+        _check_exact(Export(exact=[f"{LAYER}.output.dense", name]), tiny)
+    _check_exact(Export(exact=[f"{LAYER}.output.dense"]), tiny)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_a_release_says_what_onnx_runtime_is_not_to_join(
+    tiny: Exported, tmp_path: Path, fusion: str
+) -> None:
+    tiny.write(tmp_path / "release", "int8", fusion)
+    card = Release.read(tmp_path / "release")
+    assert card.params["fusion"] == fusion
+    assert card.session.disabled == (() if "layernorm" in fusion else (LAYERNORM,))
+    predictor = Predictor.load(tmp_path / "release")
+    optimised = predictor.logits(TEXTS)
+    assert np.abs(optimised - tiny.answer()).max() < 0.5
+
+
+def test_seven_bits_leave_the_eighth_unused(tiny: Exported, tmp_path: Path) -> None:
     largest = {}
     for bits in (8, 7):
-        quantise(model.graph(), tmp_path / "int8.onnx", Recipe(bits=bits))
+        quantise(tiny.graph(), tmp_path / "int8.onnx", Recipe(bits=bits))
         weights = [
             onnx.numpy_helper.to_array(weight)
             for weight in onnx.load(tmp_path / "int8.onnx").graph.initializer
@@ -116,7 +143,7 @@ def test_the_operator_that_does_the_harm_is_found_and_left_in_fp32(
     model = exported(outlier.model, tmp_path / "work", outlier.texts)
     reference = model.answer()
     folder = tmp_path / "release"
-    agreement, mending = model.variant(folder, "int8", "gelu", reference)
+    agreement, mending = model.variant(folder, "int8", "attention", reference)
     assert mending is not None
     assert mending.recipe == Recipe(exact=(f"{LAYER}.output.dense",))
     worst = max(mending.distortions, key=lambda name: mending.distortions[name])
@@ -131,10 +158,10 @@ def test_the_operator_that_does_the_harm_is_found_and_left_in_fp32(
 
 def test_what_is_pinned_is_not_looked_for(outlier: Outlier, tmp_path: Path) -> None:
     model = exported(outlier.model, tmp_path / "work", outlier.texts, [f"{LAYER}.output.dense"])
-    agreement, mending = model.variant(tmp_path / "a", "int8", "gelu", model.answer())
+    agreement, mending = model.variant(tmp_path / "a", "int8", "attention", model.answer())
     assert (mending, agreement.same_labels >= 0.9) == (None, True)
     model = exported(outlier.model, tmp_path / "again", outlier.texts, [])
-    agreement, mending = model.variant(tmp_path / "b", "int8", "gelu", model.answer())
+    agreement, mending = model.variant(tmp_path / "b", "int8", "attention", model.answer())
     assert (mending, agreement.same_labels < 0.9) == (None, True)
 
 

@@ -24,10 +24,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
+from tokenizers import Tokenizer
 
 from tasks.benchmark import make_rows
 from tasks.data.dataset import read_examples
-from tasks.inference.release import MODEL, TOKENIZER, Release
+from tasks.inference.release import MODEL, TOKENIZER, Release, Session
 from tasks.measuring.contender import Contender
 from tasks.measuring.frontier import Row, table
 from tasks.measuring.session import Plan, measure
@@ -131,7 +132,10 @@ def served(peer: Peer, made: Path, project: Path, threads: int) -> list[Contende
         found.append(Foreign(peer.title, "baseline", made, threads, python=python, way=peer.front))
     ours = f"{peer.title}, through us"
     if peer.name == "nncf":
-        shutil.copyfile(project / "models" / "release" / TOKENIZER, made / "ours.json")
+        variant = project / "models" / "onnx" / "finetuned-int8"
+        tokenizer = Tokenizer.from_file(str(variant / TOKENIZER))
+        tokenizer.enable_truncation(Release.read(variant).max_length)
+        tokenizer.save(str(made / "ours.json"))
         found.append(Foreign(ours, "baseline", made, threads, python=python, way="OurOpenVino"))
     else:
         found.append(Contender(ours, "release", as_release(made, project), threads))
@@ -139,7 +143,8 @@ def served(peer: Peer, made: Path, project: Path, threads: int) -> list[Contende
 
 
 def as_release(made: Path, project: Path) -> Path:
-    """A peer's ONNX file as a folder that our Predictor serves."""
+    """A peer's ONNX file as a folder that our Predictor serves, the session as ONNX Runtime has it
+    unless it is told otherwise."""
     import onnx
 
     folder = made.with_name(f"{made.name}-release")
@@ -151,7 +156,8 @@ def as_release(made: Path, project: Path) -> Path:
     model = onnx.load(source)
     onnx.save(model, folder / MODEL)
     inputs = tuple(each.name for each in model.graph.input)
-    replace(Release.read(variant), inputs=inputs, level="finetuned", files={}).write(folder)
+    card = Release.read(variant)
+    replace(card, inputs=inputs, session=Session(), files={}).write(folder)
     return folder
 
 

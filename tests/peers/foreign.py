@@ -92,10 +92,13 @@ class OurOpenVino:
         import openvino
         from tokenizers import Tokenizer
 
+        from tasks.task import Classification
+
         self._tokenizer = Tokenizer.from_file(str(contender.folder / "ours.json"))
         self._tokenizer.no_padding()
         config = json.loads((contender.folder / "config.json").read_text(encoding="utf-8"))
-        self._labels = [config["id2label"][str(at)] for at in range(len(config["id2label"]))]
+        names = config["id2label"]
+        self._task = Classification(tuple(names[str(at)] for at in range(len(names))))
         core = openvino.Core()
         path = contender.folder / "openvino_model.xml"
         threads = {"INFERENCE_NUM_THREADS": contender.threads}
@@ -110,7 +113,7 @@ class OurOpenVino:
 
     def one(self, text: Text) -> Answer:
         """One call of the compiled model."""
-        return self._meaning(self._alone(self._feeds([self._tokenizer.encode(text)]))[0])[0]
+        return self._task.decode(self._alone(self._feeds([self._tokenizer.encode(text)]))[0])[0]
 
     def many(self, texts: Sequence[Text], batch: int) -> list[Answer]:
         """Batches of like length, one at a time on each core."""
@@ -119,9 +122,8 @@ class OurOpenVino:
         found: list[Answer] = [None] * len(texts)
 
         def keep(request: Any, rows: list[int]) -> None:
-            for at, answer in zip(
-                rows, self._meaning(request.get_output_tensor().data), strict=True
-            ):
+            answers = self._task.decode(request.get_output_tensor().data)
+            for at, answer in zip(rows, answers, strict=True):
                 found[at] = answer
 
         self._queue.set_callback(keep)
@@ -140,17 +142,6 @@ class OurOpenVino:
             columns["input_ids"][row, : len(encoding)] = encoding.ids
             columns["attention_mask"][row, : len(encoding)] = 1
         return columns
-
-    def _meaning(self, logits: Any) -> list[Answer]:
-        import numpy as np
-
-        exps = np.exp(logits - logits.max(1, keepdims=True))
-        shares = exps / exps.sum(1, keepdims=True)
-        best = shares.argmax(1)
-        return [
-            _answer({"label": self._labels[at], "score": float(row[at])})
-            for at, row in zip(best, shares, strict=True)
-        ]
 
 
 def _answer(found: dict[str, Any]) -> Answer:
