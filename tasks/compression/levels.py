@@ -158,6 +158,7 @@ def recover(
         checkpoint,
         title=f"prune {level.name} ({len(level.kept_layers)} layers)",
         hopeless_below=reference - (max_drop + COMEBACK) / 100,
+        keep="last",
     )
     level.figure = history.evaluations[history.best]["figure"]
     level.drop = 100 * (reference - level.figure)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 from tqdm import tqdm
@@ -52,8 +52,12 @@ def fit(
     methods: Methods = PLAIN,
     watchers: Sequence[Watcher] = (),
     draws: Draws | None = None,
+    keep: Literal["best", "last"] = "best",
 ) -> History:
     """Train in place and leave the weights that were best on `validation`, by the task's figure.
+
+    Or, with `keep`, the last: where many texts have been answered by a teacher, a look at a few
+    labelled ones says less of which weights are good than that the rate has gone to zero.
 
     A step is one batch of `recipe.batch` examples, shared out over the ranks, each of which may
     take its share in several passes; the loss is the mean over the whole batch however many there
@@ -70,7 +74,7 @@ def fit(
     if plan.gradient_checkpointing:
         recompute(model)
     run = _Run(model, objective, train, validation, recipe, plan, checkpoint, title, methods)
-    run.hopeless_below, run.names, run.draws = hopeless_below, names, draws
+    run.hopeless_below, run.names, run.draws, run.keep = hopeless_below, names, draws, keep
     run.watchers = watchers if rank() == 0 else ()
     try:
         return run.run()
@@ -116,6 +120,7 @@ class _Run:
         self.names: Sequence[str] | None = None
         self.watchers: Sequence[Watcher] = ()
         self.draws: Draws | None = None
+        self.keep = "best"
 
     def run(self) -> History:
         self._resume()
@@ -192,7 +197,8 @@ class _Run:
         }
         looks = self.history.evaluations
         looks.append(found)
-        if self.history.best < 0 or _better(found, looks[self.history.best]):
+        best = self.history.best
+        if best < 0 or self.keep == "last" or _better(found, looks[best]):
             self.history.best = len(looks) - 1
             self.best_weights = copied(self.model)
         since = len(looks) - 1 - self.history.best

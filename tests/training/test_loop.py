@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +27,21 @@ def test_the_best_weights_are_kept_not_the_last(parts: Parts) -> None:
     best = max(history.evaluations, key=lambda look: (look["figure"], -look["loss"]))
     assert history.evaluations[history.best] == best
     assert kept["loss"] == pytest.approx(best["loss"], rel=1e-5)
+
+
+def test_the_last_weights_are_kept_where_asked_for_though_they_are_worse(parts: Parts) -> None:
+    model, train, validation = parts
+
+    def unlearn(*given: Any) -> Any:
+        return -cross_entropy(*given)
+
+    recipe = replace(RECIPE, epochs=4)
+    history = fit(model, unlearn, train, validation, recipe, PLAN, keep="last")
+    first, *_, last = history.evaluations
+    assert last["loss"] > first["loss"]
+    assert history.evaluations[history.best] == last
+    kept = score(TASK, predict(model, validation, PLAN), validation)
+    assert kept["loss"] == pytest.approx(last["loss"], rel=1e-5)
 
 
 def test_it_stops_early_when_nothing_gets_better(parts: Parts) -> None:
