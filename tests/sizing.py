@@ -69,7 +69,7 @@ ROW_BYTES = 60
 
 # As `params.yaml` has it.
 EPOCHS, BATCH, SPLIT = 2, 32, 0.1
-COPIES, MOST_COPIED_TOKENS = 3, 950_000
+COPIES, MOST_COPIED_TOKENS = 2, 700_000
 TIMED_TEXTS = 5 * 200
 LEVELS = (0.49, 0.29)
 """Share of the layers that the kept levels have, as of the sample; a third is given up half-way."""

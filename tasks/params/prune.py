@@ -26,9 +26,9 @@ class Prune(Section):
     texts: Literal["both", "labelled"] = Field(
         "both", description="what it is taught on; both: those of ingest.unlabelled, too"
     )
-    augment: int = Field(3, ge=0, description="altered copies of each text to be taught on")
+    augment: int = Field(2, ge=0, description="altered copies of each text to be taught on")
     max_tokens: int = Field(
-        950_000,
+        700_000,
         ge=0,
         description="of all texts and copies; beyond it what has no label is left out",
     )
