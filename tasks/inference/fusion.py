@@ -17,7 +17,7 @@ from tasks.compression.families import family_of
 from tasks.training.attention import attend
 
 FUSIONS = ("none", "attention", "layernorm", "attention+layernorm")
-"""What is joined. `attention`: the eleven operators of a layer's attention are one of ONNX
+"""What is joined. `attention`: the dozen operators of a layer's attention are one of ONNX
 Runtime's. `layernorm`: it may join a normalisation with the sum before it when it loads the graph.
 More is not always faster: its joined normalisation takes several times as long as the two apart on
 a processor with AVX-512, and eats what the rest has won."""
