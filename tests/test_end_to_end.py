@@ -29,6 +29,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "finetune": {"epochs": 6, "batch": 16, "learning_rate": 3e-3, "max_length": 32, "threads": 1},
     "prune": {"max_drop": 30, "max_levels": 1, "layers": 0.5, "epochs": 3, "threads": 1},
     "export": {"fusion": "attention", "threads": 1, "min_agreement": 0.5},
+    "gate": {"threads": 1, "max_slowdown": None},  # 0.1 ms a text: only noise
     "benchmark": {"max_drop": 50, "rounds": 2, "texts": 10, "threads": 1},
 }
 
