@@ -95,8 +95,10 @@ def _vocabulary(
 
 def _check_exact(params: Export, model: Exported) -> None:
     """Raises BadInput when an operator is to stay in fp32 that the whole model doesn't have."""
+    if not params.exact:
+        return
     known = quantisable(model.graph())
-    unknown = [name for name in params.exact or () if name not in known]
+    unknown = [name for name in params.exact if name not in known]
     if unknown:
         raise BadInput(
             f"params.yaml: export.exact: got {unknown[0]!r}; takes names out of {', '.join(known)}"

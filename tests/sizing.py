@@ -48,8 +48,8 @@ TIMING = 8.3
 INT8 = 2.3
 """Times training's operations a second that an int8 model makes: 933 texts/s of the sample."""
 EXPORT_SECONDS = 31.1 / 86.8e6
-"""Of a parameter more in each exported model: exporting, fusing twice, quantising one of 110 M
-beside one of 22 M (random weights, two cores)."""
+"""Of a parameter more in each exported model: exporting, fusing twice (which took a pass of its own
+then), quantising one of 110 M beside one of 22 M (random weights, two cores)."""
 BYTES_A_TOKEN = 4.15
 """Characters of the sample by its tokens."""
 

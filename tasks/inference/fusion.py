@@ -15,6 +15,7 @@ from torch import nn
 
 from tasks.compression.families import family_of
 from tasks.training.attention import attend
+from tasks.training.prefix import KEY as PREFIX
 
 FUSIONS = ("none", "attention", "layernorm", "attention+layernorm")
 """What is joined. `attention`: the dozen operators of a layer's attention are one of ONNX
@@ -38,8 +39,7 @@ def fusable(model: nn.Module) -> bool:
     """Whether the model's attention is one that the single operator computes: of every token to
     every other one that is no padding. Encoders with standard blocks have it; a prefix, which is
     there for the keys alone, has no place in the operator's mask."""
-    prefixes = any(hasattr(module, "prefix") for module in model.modules())
-    return family_of(model) is not None and not prefixes
+    return family_of(model) is not None and not hasattr(model.config, PREFIX)
 
 
 @contextmanager
