@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tasks.data.dataset import SPLITS, Text, read_examples
-from tasks.inference.release import MODEL, PROFILE, Release
+from tasks.inference.release import CARD, PROFILE, Release
+from tasks.inference.targets import TARGETS
 from tasks.measuring.confidence import right_and_wrong
 from tasks.measuring.contender import Answer, Contender
 from tasks.measuring.costs import cost_of_a_night
@@ -30,6 +31,7 @@ from tasks.measuring.findings import (
     mistakes,
     quiet_warnings,
     raw_samples,
+    stand_in_warnings,
     summary,
 )
 from tasks.measuring.frontier import Row, Target, choose, speed, table
@@ -72,7 +74,11 @@ def benchmark(params: Benchmark) -> dict[str, Any]:
     except BadInput as error:
         raise BadInput(str(error), findings) from None
     print(table(rows, task, chosen.name), flush=True)
-    warnings = [*quiet_warnings(others), *honest_warnings(task, rows, chosen, honest)]
+    warnings = [
+        *quiet_warnings(others),
+        *stand_in_warnings(rows),
+        *honest_warnings(task, rows, chosen, honest),
+    ]
     for warning in warnings:
         print(f"benchmark: warning: {warning}", flush=True)
     answers = next(each.test for each in found if each.contender.name == chosen.name)
@@ -104,7 +110,7 @@ class Split(NamedTuple):
 
 def find_contenders(threads: int) -> list[Contender]:
     """The baseline first, then every variant that export made."""
-    folders = sorted(path.parent for path in VARIANTS.glob(f"*/{MODEL}"))
+    folders = sorted(path.parent for path in VARIANTS.glob(f"*/{CARD}"))
     if not folders:
         raise BadInput(f"{VARIANTS} holds no variant: run export first")
     card = Release.read(folders[0])
@@ -129,6 +135,7 @@ def make_rows(
     for each in found:
         name, folder = each.contender.name, each.contender.folder
         card = Release.read(folder) if each.contender.kind == "release" else None
+        target = TARGETS[card.params.get("target", "cpu")] if card else None
         rows.append(
             Row(
                 name=name,
@@ -141,6 +148,8 @@ def make_rows(
                 memory_mb=each.memory_bytes / 1e6,
                 weights_mb=megabytes(weights_of(folder)),
                 folder_mb=megabytes(path for path in folder.rglob("*") if path.is_file()),
+                target=target.name if target else "cpu",
+                stand_in=target.stand_in(each.environment.get("runs_on", "")) if target else None,
             )
         )
     return rows
@@ -204,7 +213,7 @@ def write_csv(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -
 
 def weights_of(folder: Path) -> list[Path]:
     """The files that hold weights, in a `save_pretrained` folder or a release."""
-    kinds = (".safetensors", ".bin", ".onnx", ".data")
+    kinds = (".safetensors", ".bin", ".onnx", ".ort", ".data")
     return [path for path in folder.rglob("*") if path.suffix in kinds]
 
 

@@ -9,6 +9,8 @@ tasks over one encoder are one graph, with an output for each.
 
 from __future__ import annotations
 
+import random
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,8 @@ from tasks.compression.vocabulary import Trimmed, trimmed
 from tasks.data.dataset import Text, read_examples, read_mask
 from tasks.inference.agreement import Agreement
 from tasks.inference.quantisation import quantisable
-from tasks.inference.release import MODEL
+from tasks.inference.release import Precision, graph_of
+from tasks.inference.targets import TARGETS, Target
 from tasks.inference.variants import Exported
 from tasks.params.export import Export
 from tasks.stage.cores import cores
@@ -32,6 +35,8 @@ FINETUNED = Path("models/finetuned")
 PRUNED = Path("models/pruned")
 VARIANTS = Path("models/onnx")
 TEXTS_COMPARED = 256
+TEXTS_SEEN = 256
+"""Of the training split, which a static int8 finds its ranges on."""
 
 
 def export(params: Export) -> dict[str, Any]:
@@ -43,24 +48,29 @@ def export(params: Export) -> dict[str, Any]:
     work = STATE / "export"
     remove(work)
     work.mkdir(parents=True)
-    small, vocabulary = _vocabulary(params, texts)
+    train = read_examples("train").texts
+    small, vocabulary = _vocabulary(params, train, texts)
+    seen = random.Random(0).sample(train, min(TEXTS_SEEN, len(train)))  # noqa: S311 (no secret)
     found: list[dict[str, Any]] = []
     fusions: dict[str, dict[str, float]] = {}
-    with whole(VARIANTS) as draft:
+    with whole(VARIANTS) as draft, warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of a provider that is not here
         for level, source in models.items():
             print(f"export: {level}: to ONNX, opset {params.opset}", flush=True)
-            model = Exported(level, source, work, params, texts, mask, small)
+            model = Exported(level, source, work, params, texts, seen, mask, small)
             if level == "finetuned":
                 _check_exact(params, model)
             reference = model.answer()
-            for precision in params.variants:
-                if precision not in fusions:
-                    fusions[precision] = model.time_fusions(precision)
-                folder = draft / f"{level}-{precision}"
-                fusion = _fastest(fusions[precision])
-                agreement, mending = model.variant(folder, precision, fusion, reference)
+            for target, precision in wanted(params):
+                kind = precision if target.name == "cpu" else f"{target.name}-{precision}"
+                if kind not in fusions:
+                    fusions[kind] = model.time_fusions(target, precision)
+                folder = draft / f"{level}-{kind}"
+                fusion = _fastest(fusions[kind])
+                agreement, mending = model.variant(folder, target, precision, fusion, reference)
                 found.append({"variant": folder.name, "level": level, "precision": precision,
-                              "megabytes": (folder / MODEL).stat().st_size / 1e6,
+                              "target": target.name,
+                              "megabytes": graph_of(folder).stat().st_size / 1e6,
                               **asdict(agreement),
                               "mended": None if mending is None else asdict(mending)})  # fmt: skip
                 _judge(folder.name, precision, agreement, params, found)
@@ -68,8 +78,25 @@ def export(params: Export) -> dict[str, Any]:
     return _report(found, fusions, vocabulary)
 
 
+def wanted(params: Export) -> list[tuple[Target, Precision]]:
+    """The variants that each model gets.
+
+    Raises BadInput where `export.variants` leaves a target of `export.targets` without any.
+    """
+    found: list[tuple[Target, Precision]] = []
+    for target in map(TARGETS.__getitem__, params.targets):
+        offered = [each for each in target.precisions if each in (params.variants or [each])]
+        if not offered:
+            raise BadInput(
+                f"params.yaml: export.variants: got {', '.join(params.variants or [])}; takes at "
+                f"least one of what {target.name} has: {', '.join(target.precisions)}"
+            )
+        found += [(target, each) for each in offered]
+    return found
+
+
 def _vocabulary(
-    params: Export, held_out: list[Text]
+    params: Export, train: list[Text], held_out: list[Text]
 ) -> tuple[Trimmed | None, dict[str, Any] | None]:
     """The tokenizer of fewer tokens, if one is wished for, and what it comes to on texts held out.
 
@@ -77,7 +104,7 @@ def _vocabulary(
     """
     if params.vocabulary == "whole":
         return None, None
-    small = trimmed(load_tokenizer(FINETUNED), read_examples("train").texts)
+    small = trimmed(load_tokenizer(FINETUNED), train)
     found = small.on(held_out)
     print(
         f"export: {found['tokens']:,} of {found['of']:,} tokens; {100 * found['read_alike']:.1f} % "

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tasks.benchmark import benchmark
 from tasks.data.dataset import SCHEMA, split_path, write_table
 from tasks.inference import Predictor
 from tasks.inference.quantisation import quantise
-from tasks.inference.release import CARD, MODEL, PROFILE, Release, verify
+from tasks.inference.release import CARD, MODEL, PROFILE, Release, Session, verify
 from tasks.params.benchmark import Benchmark
 from tasks.stage.errors import BadInput
 from tasks.stage.outputs import read_json, sha256, write_json
@@ -102,6 +103,32 @@ def check_evidence(found: dict[str, Any]) -> None:
     assert million["cost"] == pytest.approx(
         1e6 / found["metrics"]["release_throughput"] / 3600, rel=0.01
     )
+
+
+def test_what_is_for_hardware_that_is_not_here_ships_only_where_nothing_else_can(
+    measured: Path,
+) -> None:
+    for level, of in (("finetuned", "finetuned-fp32"), ("level1", "finetuned-int8")):
+        folder = Path(shutil.copytree(f"models/onnx/{of}", f"models/onnx/{level}-cuda-fp16"))
+        card = replace(Release.read(folder), level=level, params={"target": "cuda"})
+        replace(card, session=Session(provider="CUDAExecutionProvider")).write(folder)
+
+    found = benchmark(QUICK)
+
+    rows = {row["name"]: row for row in found["contenders"]}
+    told = "CPUExecutionProvider in place of CUDAExecutionProvider"
+    assert [rows[f"{level}-cuda-fp16"]["stand_in"] for level in ("finetuned", "level1")] == [
+        told,
+        told,
+    ]
+    assert rows["finetuned-fp32"]["stand_in"] is None
+    assert "cuda" not in found["chosen"]
+    warning = f"finetuned-cuda-fp16, level1-cuda-fp16: measured on {told}"
+    assert any(each.startswith(warning) for each in found["warnings"])
+    for kind in ("fp32", "int8"):
+        shutil.rmtree(f"models/onnx/finetuned-{kind}")
+    assert benchmark(QUICK)["chosen"] == "level1-cuda-fp16", "the smaller"
+    assert verify("models/release").session.provider == "CUDAExecutionProvider"
 
 
 def test_several_tasks_entities_among_them(workspace: Path, tiny_model: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ LEVELS = {
     "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
 }
 ERRORS_ONLY = 3
+CPU = "CPUExecutionProvider"
 
 
 def load_tokenizer(path: Path, max_length: int, stride: int | None) -> Tokenizer:
@@ -48,8 +50,29 @@ def load_masker(card: Path, kinds: Sequence[str]) -> Masker | None:
         raise BadInput(f"{card}: {error}") from None
 
 
-def load_session(path: Path, settings: Session, threads: int, outputs: Collection[str]) -> Any:
-    """An ONNX Runtime session on the CPU over a graph that has `outputs`."""
+def load_session(
+    path: Path, settings: Session, threads: int, outputs: Collection[str], at_once: int = 1
+) -> Any:
+    """What runs a graph that has `outputs`, by `run(outputs, feeds)`, with `threads` a run.
+
+    `at_once` callers may run it at a time. Where the execution provider that the release names is
+    missing, the CPU's takes over, and a warning says so.
+    """
+    if settings.runtime == "openvino":
+        from tasks.inference.openvino import OpenVino
+
+        session: Any = OpenVino(path, settings, threads, at_once)
+        known = session.outputs
+    else:
+        session = _onnxruntime(path, settings, threads)
+        known = [output.name for output in session.get_outputs()]
+    missing = ", ".join(name for name in outputs if name not in known)
+    if missing:
+        raise BadInput(f"{path}: the graph has no output {missing}; it has {', '.join(known)}")
+    return session
+
+
+def _onnxruntime(path: Path, settings: Session, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -59,15 +82,21 @@ def load_session(path: Path, settings: Session, threads: int, outputs: Collectio
     options.add_session_config_entry("session.intra_op.allow_spinning", spinning)
     for key, value in settings.config.items():
         options.add_session_config_entry(key, value)
+    wanted: list[Any] = [CPU]
+    if settings.provider in onnxruntime.get_available_providers():
+        wanted.insert(0, (settings.provider, settings.options))
     try:
         session = onnxruntime.InferenceSession(
-            str(path), options, ["CPUExecutionProvider"], disabled_optimizers=settings.disabled
+            str(path), options, wanted, disabled_optimizers=settings.disabled
         )
     except Exception as error:  # the library's own exceptions share no base class
         why = " ".join(str(error).split())
         raise BadInput(f"{path}: ONNX Runtime can't load it: {why}") from None
-    known = [output.name for output in session.get_outputs()]
-    missing = ", ".join(name for name in outputs if name not in known)
-    if missing:
-        raise BadInput(f"{path}: the graph has no output {missing}; it has {', '.join(known)}")
+    if settings.provider not in (None, session.get_providers()[0]):
+        warnings.warn(
+            f"{path.parent}: made for {settings.provider}, which ONNX Runtime has not here; "
+            "it runs on the CPU, slowly",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     return session

@@ -17,7 +17,7 @@ from tokenizers import Encoding
 from tasks.inference.batching import plan_batches
 from tasks.inference.exits import flat
 from tasks.inference.loading import load_masker, load_session, load_tokenizer
-from tasks.inference.release import CARD, MODEL, TOKENIZER, Release, verify
+from tasks.inference.release import CARD, TOKENIZER, Release, graph_of, verify
 from tasks.inference.remote import find_release
 from tasks.masking import Masker
 from tasks.stage.cores import cores
@@ -52,7 +52,7 @@ class Predictor:
         stride = release.stride if self._per_token else None
         self._tokenizer = load_tokenizer(folder / TOKENIZER, release.max_length, stride)
         self._masker = load_masker(folder / CARD, release.mask)
-        self._model = folder / MODEL
+        self._model = graph_of(folder)
         self._exits = self.task.exits
         self._outputs = list(self._exits)
         self._session = self._open(self.threads)
@@ -70,6 +70,13 @@ class Predictor:
         """
         folder = find_release(source)
         return cls(verify(folder), folder, threads)
+
+    @property
+    def runs_on(self) -> str:
+        """Whose operators answer: ONNX Runtime's execution provider, or `OpenVINO`."""
+        if self.release.session.runtime == "openvino":
+            return "OpenVINO"
+        return str(self._session.get_providers()[0])
 
     def __call__(self, texts: Sequence[Text], batch_size: int = 32) -> list[Any]:
         """A Prediction for each input, in the same order; of several tasks, a dict of one a task.
@@ -131,7 +138,8 @@ class Predictor:
         found = np.empty((size, len(self.task.outputs)), np.float32)
         # one thread a batch beats all threads on one batch: small products don't divide well
         fair = -(-len(lengths) // self.threads)
-        batches = plan_batches(lengths, min(batch_size, fair))
+        most = 1 if self.release.fixed else min(batch_size, fair)
+        batches = plan_batches(lengths, most)
         pool = self._workers()
 
         def work(rows: list[int]) -> None:
@@ -158,6 +166,8 @@ class Predictor:
     def _feeds(self, encodings: list[Encoding]) -> dict[str, Ints]:
         """The graph's inputs, [inputs, tokens of the longest], padded as the release says."""
         longest = max(1, *map(len, encodings)) if len(encodings) > 1 else len(encodings[0]) or 1
+        if self.release.fixed:
+            longest = self.release.max_length
         shape = (len(encodings), longest)
         columns = {
             "input_ids": np.full(shape, self.release.pad_id, np.int64),
@@ -206,12 +216,12 @@ class Predictor:
         """Made when first needed: who only asks for one text at a time never pays for it."""
         with self._lock:
             if self._pool is None:
-                session = self._session if self.threads == 1 else self._open(1)
+                session = self._session if self.threads == 1 else self._open(1, self.threads)
                 self._pool = _Pool(session, ThreadPoolExecutor(self.threads, "predictor"))
             return self._pool
 
-    def _open(self, threads: int) -> Any:
-        return load_session(self._model, self.release.session, threads, self._outputs)
+    def _open(self, threads: int, at_once: int = 1) -> Any:
+        return load_session(self._model, self.release.session, threads, self._outputs, at_once)
 
 
 class _Part(NamedTuple):

@@ -45,7 +45,7 @@ def quantise(source: Path, target: Path, recipe: Recipe = Recipe()) -> None:
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    logging.getLogger().addFilter(_no_advice)
+    logging.getLogger().addFilter(no_advice)
     try:
         quantize_dynamic(
             source,
@@ -58,7 +58,7 @@ def quantise(source: Path, target: Path, recipe: Recipe = Recipe()) -> None:
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         )
     finally:
-        logging.getLogger().removeFilter(_no_advice)
+        logging.getLogger().removeFilter(no_advice)
     save(without_traces(onnx.load(target)), target)
 
 
@@ -158,6 +158,6 @@ def _damage(reference: Floats, logits: Floats) -> float:
     return float(np.square(logits - reference).mean())
 
 
-def _no_advice(record: logging.LogRecord) -> bool:
+def no_advice(record: logging.LogRecord) -> bool:
     """The quantiser always advises to pre-process, which the fused graph doesn't need."""
     return "pre-processing" not in record.getMessage()

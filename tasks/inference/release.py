@@ -12,7 +12,7 @@ import json
 import os
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from tasks.stage.errors import BadInput
 
@@ -24,6 +24,8 @@ CARD = "release.json"
 MANIFEST = "manifest.json"
 """What the registry says about a published release, the card's own checksum among it."""
 MODEL = "model.onnx"
+COMPILED = "model.ort"
+"""The graph in ONNX Runtime's own format, in place of MODEL, where a target wants that."""
 TOKENIZER = "tokenizer.json"
 PROFILE = "profile.json"
 """What the data were like that the model was trained on; later nights are held against it."""
@@ -31,11 +33,13 @@ PROFILE = "profile.json"
 CLASSIFICATION = "classification"
 
 Optimisation = Literal["none", "basic", "extended", "all"]
+Precision = Literal["fp32", "fp16", "int8"]
+Runtime = Literal["onnxruntime", "openvino"]
 
 
 @dataclass(frozen=True)
 class Session:
-    """How ONNX Runtime is to run the graph."""
+    """How the graph is to be run, by ONNX Runtime or another runtime that knows ONNX."""
 
     threads: int | None = None
     """Threads within one operator; null takes all cores the process may use."""
@@ -46,7 +50,13 @@ class Session:
     spinning: bool = True
     """Whether idle threads wait busily for work: lower latency, but it keeps cores warm."""
     config: dict[str, str] = field(default_factory=dict)
-    """Further session configuration entries, as ONNX Runtime names them."""
+    """Further configuration, as the runtime names it."""
+    runtime: Runtime = "onnxruntime"
+    provider: str | None = None
+    """ONNX Runtime's execution provider, by its name (`CUDAExecutionProvider`); null: the CPU's,
+    which also takes over where this one is missing."""
+    options: dict[str, str] = field(default_factory=dict)
+    """Of the provider."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +69,7 @@ class Release:
     """Tokens, special ones included, that a text (or pair) is cut to, or each of its windows."""
     inputs: tuple[str, ...]
     """The graph's inputs, out of input_ids, attention_mask and token_type_ids."""
-    precision: Literal["fp32", "int8"]
+    precision: Precision
     level: str
     """The model it was made from: `finetuned`, or the name of a pruned level."""
     pad_id: int = 0
@@ -70,6 +80,8 @@ class Release:
     """Kinds of personal data masked in what it learned from, and in what it is asked."""
     stride: int = 0
     """Tokens that neighbouring windows of a long text share, where a task labels tokens."""
+    fixed: bool = False
+    """Whether the graph takes one input at a time, of exactly `max_length` tokens."""
     task: str = CLASSIFICATION
     """Its kind."""
     head: dict[str, Any] = field(default_factory=dict)
@@ -93,7 +105,7 @@ class Release:
         Raises BadInput when a file is missing, or the card is not one that this version reads.
         """
         folder = Path(folder)
-        for name in (CARD, MODEL, TOKENIZER):
+        for name in (CARD, graph_of(folder).name, TOKENIZER):
             if not (folder / name).is_file():
                 raise BadInput(
                     f"{folder} is not a release: {name} is missing; "
@@ -146,9 +158,13 @@ class Release:
         """
         files = {name: digest for name, digest in self.files.items() if name != PROFILE}
         card = asdict(replace(self, facts={}, version=None, files=files))
-        for name in ("mask", "stride", "head"):
+        # releases from before there was such a key keep their digests
+        for name in ("mask", "stride", "head", "fixed"):
             if not card[name]:
-                del card[name]  # releases from before there was such a key keep their digests
+                del card[name]
+        for name, usual in (("runtime", "onnxruntime"), ("provider", None), ("options", {})):
+            if card["session"][name] == usual:
+                del card["session"][name]
         text = json.dumps(card, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -167,7 +183,7 @@ class Release:
         files = {path.relative_to(folder).as_posix(): path for path in paths}
         for name in (CARD, MANIFEST):
             files.pop(name, None)
-        for name in (MODEL, TOKENIZER):
+        for name in (graph_of(folder).name, TOKENIZER):
             if name not in files:
                 raise BadInput(f"{folder}: {name} is missing; put it there before {CARD}")
         written = replace(self, files={name: _sha256(path) for name, path in files.items()})
@@ -175,6 +191,12 @@ class Release:
         draft.write_text(written.text, encoding="utf-8")
         os.replace(draft, folder / CARD)
         return written
+
+
+def graph_of(folder: Path) -> Path:
+    """The file of a release's graph: `model.ort` where there is one, or else `model.onnx`."""
+    compiled = folder / COMPILED
+    return compiled if compiled.is_file() else folder / MODEL
 
 
 def verify(folder: str | Path) -> Release:
@@ -187,7 +209,7 @@ def verify(folder: str | Path) -> Release:
     folder = Path(folder)
     release = Release.read(folder)
     _verify_card(folder)
-    for name in (MODEL, TOKENIZER):
+    for name in (graph_of(folder).name, TOKENIZER):
         if name not in release.files:
             raise BadInput(f"{folder / CARD}: files: it has no checksum for {name}")
     for name, digest in release.files.items():
@@ -224,13 +246,15 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "stride": (int,), "head": (dict,),
     "precision": (str,), "level": (str,), "pad_side": (str,), "task": (str,),
     "optimisation": (str,), "version": (str, type(None)),
-    "pairs": (bool,), "spinning": (bool,),
+    "runtime": (str,), "provider": (str, type(None)),
+    "pairs": (bool,), "spinning": (bool,), "fixed": (bool,), "options": (dict,),
     "config": (dict,), "base": (dict,), "params": (dict,), "facts": (dict,), "files": (dict,),
 }  # fmt: skip
 _CHOICES = {
-    "precision": ("fp32", "int8"),
+    "precision": get_args(Precision),
     "pad_side": ("right", "left"),
-    "optimisation": ("none", "basic", "extended", "all"),
+    "optimisation": get_args(Optimisation),
+    "runtime": get_args(Runtime),
 }
 
 T = TypeVar("T", Session, Release)

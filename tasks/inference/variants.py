@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from tasks.compression.vocabulary import Trimmed
 from tasks.data.dataset import Text
 from tasks.inference.agreement import Agreement, compare
+from tasks.inference.calibration import Feeds, calibrate
 from tasks.inference.exits import as_graph
 from tasks.inference.fusion import FUSIONS, fusable, latencies, left_out
+from tasks.inference.lowering import compiled, fix_shape, halve
 from tasks.inference.onnx_export import export_onnx, input_names
 from tasks.inference.predictor import Predictor
 from tasks.inference.quantisation import Mending, Recipe, distortions, mend, quantise
-from tasks.inference.release import MODEL, TOKENIZER, Release, Session
+from tasks.inference.release import COMPILED, MODEL, TOKENIZER, Precision, Release, Session
+from tasks.inference.targets import Target
 from tasks.stage.outputs import remove
 from tasks.training.batches import encode
 from tasks.training.classifier import (
@@ -28,6 +31,8 @@ from tasks.training.plan import make_plan
 from tasks.training.scoring import Logits, predict
 
 TEXTS_TIMED = 32
+TEXTS_TOGETHER = 16
+"""In a batch that ranges of activations are found on."""
 WHOLE = Recipe()
 """Everything in int8."""
 
@@ -57,14 +62,17 @@ class _Reference:
 
 
 class Exported:
-    """One trained model on its way to its variants, in the folder `work`."""
+    """One trained model on its way to its variants, in the folder `work`.
+
+    Variants are compared on `texts`; the ranges of a static int8 are those of `seen`.
+    """
 
     def __init__(
         self, level: str, source: Path, work: Path, wishes: Wishes, texts: list[Text],
-        mask: tuple[str, ...] = (), small: Trimmed | None = None,
+        seen: list[Text], mask: tuple[str, ...] = (), small: Trimmed | None = None,
     ) -> None:  # fmt: skip
         self.level, self.work, self.wishes = level, work, wishes
-        self.texts, self.mask = texts, mask
+        self.texts, self.seen, self.mask = texts, seen, mask
         self.tokenizer = load_tokenizer(source)
         self.model: Any = load_finetuned(source, "eager")
         self.task = task_of_model(self.model)
@@ -83,21 +91,22 @@ class Exported:
         return as_graph(found, self.task.exits, encoded.offsets)
 
     def variant(
-        self, folder: Path, precision: str, fusion: str, reference: Logits
+        self, folder: Path, target: Target, precision: Precision, fusion: str, reference: Logits
     ) -> tuple[Agreement, Mending | None]:
         """Write one into `folder`; how far it answers as PyTorch does, and how int8 was mended."""
         pinned = self.wishes.exact is not None
-        self.write(folder, precision, fusion, Recipe(exact=tuple(self.wishes.exact or ())))
+        recipe = Recipe(exact=tuple(self.wishes.exact or ()))
+        self.write(folder, target, precision, fusion, recipe)
         predictor = Predictor.load(folder)
         agreement = self.compare(reference, predictor)
         if precision != "int8" or pinned or self._enough(agreement):
             return agreement, None
-        mending = self.mend(fusion, reference, predictor)
+        mending = self.mend(target, fusion, reference, predictor)
         remove(folder)
-        self.write(folder, precision, fusion, mending.recipe)
+        self.write(folder, target, precision, fusion, mending.recipe)
         return self.compare(reference, Predictor.load(folder)), mending
 
-    def mend(self, fusion: str, reference: Logits, whole: Predictor) -> Mending:
+    def mend(self, target: Target, fusion: str, reference: Logits, whole: Predictor) -> Mending:
         """Find what must not be int8, by trying; the trials go through the Predictor as well.
 
         `whole` is that of everything in int8: all read the texts alike.
@@ -111,7 +120,7 @@ class Exported:
 
         def answer(recipe: Recipe) -> Logits:
             remove(trial)
-            self.write(trial, "int8", fusion, recipe)
+            self.write(trial, target, "int8", fusion, recipe)
             return Predictor.load(trial).logits(self.texts)
 
         def enough(logits: Logits) -> bool:
@@ -135,14 +144,15 @@ class Exported:
             self.task, reference, logits, lambda found: predictor.meaning(self.texts, found)
         )
 
-    def time_fusions(self, precision: str) -> dict[str, float]:
+    def time_fusions(self, target: Target, precision: Precision) -> dict[str, float]:
         """Median latency in ms of each fusion at one text at a time; one entry when pinned."""
-        if self.wishes.fusion is not None:
-            return {self.wishes.fusion: 0.0}
+        pinned = target.fusion or self.wishes.fusion
+        if pinned is not None:
+            return {pinned: 0.0}
         choices = [each for each in FUSIONS if "attention" not in each or fusable(self.model)]
         folders = {fusion: self.work / f"{precision}-{fusion}" for fusion in choices}
         for fusion, folder in folders.items():
-            self.write(folder, precision, fusion)
+            self.write(folder, target, precision, fusion)
         found = latencies(
             {name: Predictor.load(folder) for name, folder in folders.items()},
             self.texts[:TEXTS_TIMED],
@@ -165,19 +175,20 @@ class Exported:
         return path
 
     def write(
-        self, folder: Path, precision: Any, fusion: str, recipe: Recipe = WHOLE
+        self, folder: Path, target: Target, precision: Precision, fusion: str,
+        recipe: Recipe = WHOLE,
     ) -> None:  # fmt: skip
         """A folder that serves: graph, tokenizer, and the card that says how."""
         folder.mkdir(parents=True)
-        config = self.model.config
-        how: dict[str, Any] = {"fusion": fusion, "opset": self.wishes.opset}
+        how: dict[str, Any] = {"target": target.name, "fusion": fusion, "opset": self.wishes.opset}
         if precision == "int8":
-            quantise(self.graph(fusion), folder / MODEL, recipe)
             how |= {"exact": list(recipe.exact), "bits": recipe.bits}
-        else:
-            shutil.copyfile(self.graph(fusion), folder / MODEL)
+        self._write_graph(folder / MODEL, target, precision, fusion, recipe)
+        if target.compiled:
+            compiled(folder / MODEL, folder / COMPILED, left_out(fusion))
+            (folder / MODEL).unlink()
         self.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER))
-        pad = getattr(config, "pad_token_id", None)
+        pad = getattr(self.model.config, "pad_token_id", None)
         Release(
             labels=self.task.labels,
             max_length=self.tokenizer.model_max_length,
@@ -189,6 +200,50 @@ class Exported:
             pairs=isinstance(self.texts[0], tuple),
             mask=self.mask,
             stride=self.stride if self.task.per_token else 0,
-            session=Session(threads=self.wishes.threads, disabled=left_out(fusion)),
+            fixed=target.fixed,
+            session=Session(
+                threads=self.wishes.threads,
+                disabled=left_out(fusion),
+                runtime=target.runtime,
+                provider=target.provider,
+                options=target.options,
+                config=target.config,
+            ),
             params=how,
         ).answering(self.task).write(folder)
+
+    def _write_graph(
+        self, path: Path, target: Target, precision: Precision, fusion: str, recipe: Recipe
+    ) -> None:
+        source = self.graph(fusion)
+        if target.fixed:
+            source = self.work / f"{self.level}-fixed.onnx"
+            fix_shape(self.graph(fusion), source, self.tokenizer.model_max_length)
+        if precision == "int8" and target.static is None:
+            quantise(source, path, recipe)
+        elif precision == "int8":
+            assert target.static is not None
+            calibrate(source, path, recipe, target.static, self._batches(target, fusion))
+        elif precision == "fp16":
+            halve(source, path)
+        else:
+            shutil.copyfile(source, path)
+
+    def _batches(self, target: Target, fusion: str) -> Iterator[Feeds]:
+        """What the graph is given for the texts of the training split, as the Predictor does."""
+        folder = self.work / f"{self.level}-{target.name}-calibration"
+        if not folder.is_dir():
+            self.write(folder, target, "fp32", fusion)
+        predictor = Predictor.load(folder)
+        texts = sorted(self.seen, key=_length)
+        for start in range(0, len(texts), TEXTS_TOGETHER):
+            feeds = predictor.feeds(texts[start : start + TEXTS_TOGETHER])
+            if not target.fixed:
+                yield feeds
+                continue
+            for row in range(len(next(iter(feeds.values())))):
+                yield {name: ids[row : row + 1] for name, ids in feeds.items()}
+
+
+def _length(text: Text) -> int:
+    return len("".join(text))

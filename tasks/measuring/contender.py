@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -127,15 +128,16 @@ class Served:
     """A release folder, through the very Predictor that will serve it."""
 
     def __init__(self, contender: Contender) -> None:
-        import onnxruntime
         import tokenizers
 
         from tasks.inference.predictor import Predictor
 
         self._predictor = Predictor.load(contender.folder, contender.threads)
+        runtime = self._predictor.release.session.runtime
         self.environment = {
             "dtype": self._predictor.release.precision,
-            "onnxruntime": onnxruntime.__version__,
+            runtime: import_module(runtime).__version__,
+            "runs_on": self._predictor.runs_on,
             "threads": self._predictor.threads,
             "tokenizers": tokenizers.__version__,
         }

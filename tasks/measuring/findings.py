@@ -26,7 +26,7 @@ def describe(
     environment = {
         **describe_cpu(),
         "baseline": found[0].environment,
-        "variants": {**found[1].environment, "dtype": "each variant's own"},
+        "variants": _environment(found[1:]),
     }
     return {
         "task": task.describe(),
@@ -44,6 +44,15 @@ def describe(
     }
 
 
+def _environment(variants: Sequence[Measurement]) -> dict[str, Any]:
+    """What all variants' figures depend on; "runs_on" is a list of all that they ran on."""
+    together: dict[str, Any] = {}
+    for each in variants:
+        together |= each.environment
+    ran_on = dict.fromkeys(each.environment["runs_on"] for each in variants)
+    return {**together, "dtype": "each variant's own", "runs_on": ", ".join(ran_on)}
+
+
 def quiet_warnings(others: float) -> list[str]:
     """A line when the machine was not ours alone."""
     if others <= LOUD:
@@ -51,6 +60,19 @@ def quiet_warnings(others: float) -> list[str]:
     return [
         f"other programs took {100 * others:.0f} % of the cores while speed was measured: "
         "ratios may hold, absolute times don't"
+    ]
+
+
+def stand_in_warnings(rows: Sequence[Row]) -> list[str]:
+    """A line for each kind of hardware that variants are for and that was not there."""
+    absent: dict[str, list[str]] = {}
+    for row in rows:
+        if row.stand_in is not None:
+            absent.setdefault(row.stand_in, []).append(row.name)
+    return [
+        f"{', '.join(names)}: measured on {stand_in}: the answers hold, the speed does not; "
+        "the smallest may ship where nothing else can"
+        for stand_in, names in absent.items()
     ]
 
 

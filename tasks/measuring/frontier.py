@@ -50,6 +50,10 @@ class Row:
     memory_mb: float
     weights_mb: float
     folder_mb: float
+    target: str = "cpu"
+    """What it is for, as `export.targets` has it."""
+    stand_in: str | None = None
+    """What it was measured on in place of what it is for; None: on just that."""
 
 
 def speed(samples: Samples, baseline: Samples, seed: int) -> Speed:
@@ -102,8 +106,17 @@ def choose(rows: Sequence[Row], allowed_drop: float, task: Task, target: Target 
     """The fastest row at batch 1 that reaches `target` and loses at most `allowed_drop` points.
 
     Points are those on validation; the test split has no say: whoever chooses by it no longer has
-    a test. Raises BadInput with the whole table when no row qualifies, and says what came nearest.
+    a test. Rows that were not measured on the hardware that they are for come in only where there
+    are no others; the speed of one says nothing then, and the smallest is taken. Raises BadInput
+    with the whole table when no row qualifies, and says what came nearest.
     """
+    rows = [row for row in rows if row.stand_in is None] or rows
+    told = rows[0].stand_in is None
+    if not told and target.speedup is not None:
+        raise BadInput(
+            f"params.yaml: benchmark.min_speedup: got {target.speedup:g}; takes null here: speed "
+            f"was measured on {rows[0].stand_in}"
+        )
     within = [row for row in rows if row.validation.drop <= allowed_drop + ROUNDING]
     if not within:
         raise BadInput(
@@ -118,6 +131,8 @@ def choose(rows: Sequence[Row], allowed_drop: float, task: Task, target: Target 
             f"{task.metric_name} reaches {target.keys}; {_nearest(rows, within, target)}\n"
             f"{table(rows, task)}"
         )
+    if not told:
+        return min(fit, key=lambda row: (row.weights_mb, row.name))
     return min(fit, key=lambda row: (row.speed.latency.p50, row.name))
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from tasks.params.base import Number, Section
 
+TargetName = Literal["cpu", "openvino", "cuda", "tensorrt", "qnn", "mobile"]
 Fusion = Literal["none", "attention", "layernorm", "attention+layernorm"]
 
 
@@ -23,7 +24,12 @@ class Export(Section):
     vocabulary: Literal["whole", "used"] = Field(
         "whole", description="used: the tokens of the training texts and single characters alone"
     )
-    variants: list[Literal["fp32", "int8"]] = Field(["fp32", "int8"], min_length=1)
+    targets: list[TargetName] = Field(
+        ["cpu"], min_length=1, description="what the release is for; of several all contend"
+    )
+    variants: list[Literal["fp32", "fp16", "int8"]] | None = Field(
+        None, min_length=1, description="null: all that the targets have"
+    )
     exact: list[str] | None = Field(
         None,
         description="operators that int8 leaves in fp32, by name; null: those distorted most, "

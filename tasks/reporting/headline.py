@@ -104,15 +104,16 @@ def _tiles(evidence: Evidence, chosen: Contender, baseline: Contender, by: Yards
     changed, tested = points(row["validation"]["drop"]), points(row["test"]["drop"])
     sure = f"95 % interval {by.shown(low)} to {by.shown(high)}"
     texts = f"{decimal(now['throughput'], 0)} texts/s"
+    where = f", on {row['stand_in']}" if row.get("stand_in") else ""
     return [
         Tile(f"test {by.name}", by.shown(chosen.figure), sure),
         Tile("change on validation", f"{changed} points", f"may lose {allowed}; on test {tested}"),
         Tile(
             "latency of one text",
             ms(chosen.latency),
-            f"{speedup} faster than {ms(baseline.latency)}",
+            f"{speedup} faster than {ms(baseline.latency)}{where}",
         ),
-        Tile("throughput", texts, f"{more} the baseline's {throughput}"),
+        Tile("throughput", texts, f"{more} the baseline's {throughput}{where}"),
         Tile("weights", mb(row["weights_mb"]), f"{mb(then['weights_mb'])} before"),
         Tile(
             "a million predictions",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tasks.inference.targets import TARGETS, Target
 from tasks.reporting.examination import CHECKS, Check
 from tasks.reporting.wording import count, size
 from tasks.stage.outputs import read_json
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 BASE = Path("models/base.json")
 APPROVED = Path("data/approved.json")
 USED_PROVIDER = "CPUExecutionProvider"
-"""What the Predictor runs on: the release is made for, and measured on, the processor."""
+"""What the Predictor runs on where a release names no other, or what it names is not here."""
 
 
 def describe_plan(params: Params) -> dict[str, Any]:
@@ -79,6 +81,7 @@ def print_plan(found: dict[str, Any]) -> None:
         ("steps", _told_steps(found["data"])),
         ("memory", _told_memory(found["memory"])),
         ("serving", f"{serving['used']}, {serving['threads']} thread(s)"),
+        *(("", f"for {name}: {told or 'here'}") for name, told in serving["targets"].items()),
         ("", f"ONNX Runtime here also has: {', '.join(serving['others']) or 'nothing else'}"),
         *(("warning", text) for text in found["warnings"]),
     ]
@@ -176,9 +179,22 @@ def _serving(params: Params) -> dict[str, Any]:
     return {
         "used": USED_PROVIDER,
         "others": [name for name in available if name != USED_PROVIDER],
+        "targets": {
+            name: TARGETS[name].stand_in(_runs_on(TARGETS[name])) for name in params.export.targets
+        },
         "threads": params.benchmark.threads or cores(),
         "onnxruntime": onnxruntime.__version__,
     }
+
+
+def _runs_on(target: Target) -> str:
+    """What a target's variants would run on here."""
+    import onnxruntime
+
+    if target.runtime == "openvino":
+        return "OpenVINO" if find_spec("openvino") else "nothing"
+    here = target.provider in onnxruntime.get_available_providers()
+    return target.provider if target.provider and here else USED_PROVIDER
 
 
 def _processor() -> dict[str, Any]:

@@ -19,6 +19,8 @@ class Contender:
     """baseline, chosen or variant."""
     level: str
     precision: str
+    target: str
+    """What it is for, as `export.targets` has it."""
     figure: float
     """Its metric on the test split, at most 1."""
     interval: tuple[float, float]
@@ -59,6 +61,7 @@ def contenders(evidence: Evidence) -> list[Contender]:
                 kind="chosen" if chosen else "variant" if number else "baseline",
                 level=row["level"],
                 precision=row["precision"],
+                target=row.get("target", "cpu"),
                 figure=row["test"]["figure"],
                 interval=(low, high),
                 latency=row["speed"]["latency"]["p50"],
@@ -81,11 +84,14 @@ def pareto(found: Sequence[Contender]) -> list[Contender]:
 def steps(evidence: Evidence) -> list[Step]:
     """The way from the baseline to the smallest model, a step at a time.
 
-    First another runtime, then fewer bits, then fewer layers in the fewest bits.
+    First another runtime, then fewer bits, then fewer layers in the fewest bits. Of several
+    targets the way is that of the one chosen.
     """
     found = contenders(evidence)
     if not found:
         return []
+    target = next((each.target for each in found if each.kind == "chosen"), found[-1].target)
+    found = [found[0], *(each for each in found[1:] if each.target == target)]
     way = [found[0], *(each for each in found[1:] if each.level == "finetuned")]
     smallest = way[-1].precision
     way += [each for each in found[1:] if each.level != "finetuned" and each.precision == smallest]
@@ -102,7 +108,8 @@ def depth(evidence: Evidence, level: str) -> int | None:
 
 def _told(evidence: Evidence, before: Contender, after: Contender) -> str:
     if before.kind == "baseline":
-        return f"ONNX Runtime in place of PyTorch, {after.precision}"
+        runtime = "OpenVINO" if after.target == "openvino" else "ONNX Runtime"
+        return f"{runtime} in place of PyTorch, {after.precision}"
     if before.level == after.level:
         return f"{after.precision} in place of {before.precision}"
     now, then = depth(evidence, after.level), depth(evidence, before.level)

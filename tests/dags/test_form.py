@@ -42,7 +42,7 @@ def test_only_lists_and_structures_have_no_field() -> None:
         "ingest.text", "ingest.task", "ingest.split", "ingest.mask", "finetune.adversarial",
         "finetune.adapter", "finetune.adapt", "finetune.augment", "finetune.loss",
         "finetune.sampling", "finetune.task_weights", "prune.keep", "export.exact",
-        "export.variants",
+        "export.targets", "export.variants",
     }  # fmt: skip
 
 

@@ -16,12 +16,14 @@ from tasks.inference.onnx_export import export_onnx, input_names
 from tasks.inference.predictor import Predictor
 from tasks.inference.quantisation import Recipe, mend, quantisable, quantise
 from tasks.inference.release import MODEL, Release
+from tasks.inference.targets import TARGETS
 from tasks.inference.variants import Exported
 from tasks.params.export import Export
 from tasks.stage.errors import BadInput
 from tasks.training.classifier import load_finetuned, load_tokenizer
 from tests.made import opinions
 
+CPU = TARGETS["cpu"]
 LAYER = "bert.encoder.layer.1"
 TEXTS = ["the film is dull", "superb plot , what else is there to say"]
 
@@ -62,7 +64,7 @@ def outlier(tiny_classifier: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def exported(model: Path, work: Path, texts: list[str], exact: list[str] | None = None) -> Exported:
     work.mkdir()
     wishes = Export(fusion="attention", threads=1, min_agreement=0.9, exact=exact)
-    return Exported("finetuned", model, work, wishes, [*texts])
+    return Exported("finetuned", model, work, wishes, [*texts], [*texts])
 
 
 def test_an_operator_is_called_by_the_module_it_comes_from(
@@ -115,7 +117,7 @@ def test_what_is_to_be_exact_and_is_not_there_is_named(tiny: Exported) -> None:
 def test_a_release_says_what_onnx_runtime_is_not_to_join(
     tiny: Exported, tmp_path: Path, fusion: str
 ) -> None:
-    tiny.write(tmp_path / "release", "int8", fusion)
+    tiny.write(tmp_path / "release", CPU, "int8", fusion)
     card = Release.read(tmp_path / "release")
     assert card.params["fusion"] == fusion
     assert card.session.disabled == (() if "layernorm" in fusion else (LAYERNORM,))
@@ -137,13 +139,14 @@ def test_seven_bits_leave_the_eighth_unused(tiny: Exported, tmp_path: Path) -> N
     assert largest == {8: 127, 7: 64}
 
 
+@pytest.mark.parametrize("target", ["cpu", "openvino"])
 def test_the_operator_that_does_the_harm_is_found_and_left_in_fp32(
-    outlier: Outlier, tmp_path: Path
+    outlier: Outlier, tmp_path: Path, target: str
 ) -> None:
     model = exported(outlier.model, tmp_path / "work", outlier.texts)
     reference = model.answer()
     folder = tmp_path / "release"
-    agreement, mending = model.variant(folder, "int8", "attention", reference)
+    agreement, mending = model.variant(folder, TARGETS[target], "int8", "attention", reference)
     assert mending is not None
     assert mending.recipe == Recipe(exact=(f"{LAYER}.output.dense",))
     worst = max(mending.distortions, key=lambda name: mending.distortions[name])
@@ -153,15 +156,16 @@ def test_the_operator_that_does_the_harm_is_found_and_left_in_fp32(
     card = Release.read(folder)
     assert card.params["exact"] == [*mending.recipe.exact]
     kinds = [node.op_type for node in onnx.load(folder / MODEL).graph.node]
-    assert "MatMulInteger" in kinds, "the rest is int8 still"
+    rest = {"cpu": "MatMulInteger", "openvino": "QuantizeLinear"}[target]
+    assert rest in kinds, "the rest is int8 still"
 
 
 def test_what_is_pinned_is_not_looked_for(outlier: Outlier, tmp_path: Path) -> None:
     model = exported(outlier.model, tmp_path / "work", outlier.texts, [f"{LAYER}.output.dense"])
-    agreement, mending = model.variant(tmp_path / "a", "int8", "attention", model.answer())
+    agreement, mending = model.variant(tmp_path / "a", CPU, "int8", "attention", model.answer())
     assert (mending, agreement.same_labels >= 0.9) == (None, True)
     model = exported(outlier.model, tmp_path / "again", outlier.texts, [])
-    agreement, mending = model.variant(tmp_path / "b", "int8", "attention", model.answer())
+    agreement, mending = model.variant(tmp_path / "b", CPU, "int8", "attention", model.answer())
     assert (mending, agreement.same_labels < 0.9) == (None, True)
 
 

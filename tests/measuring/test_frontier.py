@@ -51,6 +51,18 @@ def test_the_fastest_within_the_allowed_drop_is_chosen(allowed: float, expected:
     assert choose(ROWS, allowed, CLASSES).name == expected
 
 
+def test_speed_on_other_hardware_has_no_say() -> None:
+    absent = [replace(each, stand_in="a CPU in place of a GPU") for each in ROWS]
+    sizes = dict(zip((each.name for each in ROWS), (90, 23, 12, 30), strict=True))
+    absent = [replace(each, weights_mb=sizes[each.name]) for each in absent]
+    assert choose(absent, 5.0, CLASSES).name == "small-int8", "the smallest, not the fastest"
+    assert choose(absent, 0.5, CLASSES).name == "finetuned-int8"
+    assert choose([ROWS[0], *absent[1:]], 5.0, CLASSES).name == "finetuned-fp32"
+    with pytest.raises(BadInput, match=r"min_speedup: got 2; .* a CPU in place of a GPU"):
+        choose(absent, 5.0, CLASSES, Target(speedup=2.0))
+    assert choose(absent, 5.0, CLASSES, Target(megabytes=40)).name == "small-int8"
+
+
 def test_test_figures_have_no_say() -> None:
     scores = [each.test for each in ROWS]
     for order in itertools.permutations(scores):

@@ -73,7 +73,7 @@ def test_the_file_in_the_project_holds_every_knob_at_its_default() -> None:
         ({"ingest": {"task": {"a": "entities", "b/c": "entities"}}}, "letters, digits, _ and -"),
         (
             {"export": {"variants": ["int4"]}},
-            "export.variants.0: got 'int4'; takes 'fp32' or 'int8'",
+            "export.variants.0: got 'int4'; takes 'fp32', 'fp16' or 'int8'",
         ),
         ({"benchmark": 3}, "benchmark: got 3; takes a section of keys"),
         ("- a\n- b\n", "must hold sections"),

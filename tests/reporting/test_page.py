@@ -196,6 +196,19 @@ def test_an_int8_that_was_mended_says_how(good: Any) -> None:
     assert words.count("export.min_agreement") == 2
 
 
+def test_speed_measured_on_other_hardware_is_marked_wherever_it_stands(
+    good: Any, workspace: Path
+) -> None:
+    told = "CPUExecutionProvider in place of CUDAExecutionProvider"
+    for row in good["benchmark"]["contenders"][1:]:
+        row |= {"target": "cuda", "stand_in": told}
+    leave(workspace, good)
+    text = said(written())
+    assert "level1-int8 : the smallest whose" in text
+    assert f"Speed had none either: it was measured on {told}." in text
+    assert text.count(f"on {told}") == 3 + 3, "each row, the sentence, both tiles"
+
+
 def test_the_page_loads_nothing_heavy(good: Any) -> None:
     heavy = "torch transformers pandas sklearn onnxruntime great_expectations dvc pyarrow"
     code = (
