@@ -10,7 +10,7 @@ from typing import Any
 import onnx
 from onnxruntime.quantization import CalibrationDataReader
 
-from tasks.inference.onnx_export import OPERATORS, save, without_traces
+from tasks.inference.onnx_export import OPERATORS, is_large, save, without_traces
 from tasks.inference.quantisation import Recipe, no_advice
 from tasks.inference.targets import Static
 from tasks.task.answers import Ints
@@ -51,6 +51,7 @@ def calibrate(
                 weight_type=QuantType.QInt8,
                 op_types_to_quantize=operators,
                 nodes_to_exclude=list(recipe.exact),
+                use_external_data_format=is_large(source),
                 extra_options={
                     "ActivationSymmetric": static.activations == "int8",
                     "WeightSymmetric": True,

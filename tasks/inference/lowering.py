@@ -25,7 +25,7 @@ def halve(source: Path, target: Path) -> None:
     """
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    small = convert_float_to_float16(onnx.load(source), keep_io_types=True)
+    small = convert_float_to_float16(str(source), keep_io_types=True)
     save(without_traces(small), target)
 
 

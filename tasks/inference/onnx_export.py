@@ -8,6 +8,7 @@ import inspect
 import io
 import itertools
 import logging
+import math
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,6 +25,8 @@ from tasks.task.answers import Exit
 LOGITS = "logits"
 OPERATORS = ["MatMul", "Gemm", "Gather"]
 """Matrix products, and the embedding tables, which are half of a small encoder's bytes."""
+LARGEST = 2_000_000_000
+"""Bytes of weights in one file; protobuf's limit is 2 GiB."""
 SCOPES = "pkg.torch.onnx.name_scopes"
 """Where the exporter writes down the modules that a node comes from, the outermost first."""
 
@@ -149,8 +152,30 @@ def without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def save(model: onnx.ModelProto, target: Path) -> None:
-    """Write a graph of up to 2 GB, its bytes a function of the graph alone."""
-    target.write_bytes(model.SerializeToString(deterministic=True))
+    """Write a graph, its bytes a function of the graph alone.
+
+    Where its weights are more than a file of ONNX holds they go into `TARGET.data` beside it.
+    """
+    beside = target.with_name(f"{target.name}.data")
+    beside.unlink(missing_ok=True)
+    if _size(model) < LARGEST:
+        target.write_bytes(model.SerializeToString(deterministic=True))
+    else:
+        onnx.save_model(model, target, save_as_external_data=True, location=beside.name)
+
+
+def is_large(graph: Path) -> bool:
+    """Whether a graph's weights are more than one file holds."""
+    return _size(onnx.load(graph, load_external_data=False)) >= LARGEST
+
+
+def _size(model: onnx.ModelProto) -> int:
+    """Bytes of a graph's weights, those in another file among them."""
+    of_kind = onnx.helper.tensor_dtype_to_np_dtype
+    return sum(
+        math.prod(weight.dims) * of_kind(weight.data_type).itemsize
+        for weight in model.graph.initializer
+    )
 
 
 @contextlib.contextmanager

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
+
+import onnx
 
 from tasks.compression.vocabulary import Trimmed
 from tasks.data.dataset import Text
@@ -14,7 +15,7 @@ from tasks.inference.calibration import Feeds, calibrate
 from tasks.inference.exits import as_graph
 from tasks.inference.fusion import FUSIONS, fusable, latencies, left_out
 from tasks.inference.lowering import compiled, fix_shape, halve
-from tasks.inference.onnx_export import export_onnx, input_names
+from tasks.inference.onnx_export import export_onnx, input_names, save
 from tasks.inference.predictor import Predictor
 from tasks.inference.quantisation import Mending, Recipe, distortions, mend, quantise
 from tasks.inference.release import COMPILED, MODEL, TOKENIZER, Precision, Release, Session
@@ -227,7 +228,7 @@ class Exported:
         elif precision == "fp16":
             halve(source, path)
         else:
-            shutil.copyfile(source, path)
+            save(onnx.load(source), path)
 
     def _batches(self, target: Target, fusion: str) -> Iterator[Feeds]:
         """What the graph is given for the texts of the training split, as the Predictor does."""

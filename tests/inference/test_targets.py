@@ -184,6 +184,34 @@ def test_openvino_rounds_products_and_tables_to_8_bits(
     assert sizes[0] < 0.6 * sizes[1]
 
 
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [("cpu", "fp32"), ("cpu", "int8"), ("openvino", "int8"), ("cuda", "fp16")],
+)
+@pytest.mark.filterwarnings("ignore:.*runs on the CPU, slowly:RuntimeWarning")
+def test_weights_that_are_too_many_for_one_file_lie_beside_it(
+    exported: Exported, variants: dict[tuple[str, str], Variant], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, name: str, precision: Precision,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("tasks.inference.onnx_export.LARGEST", 20_000)
+    monkeypatch.setattr(exported, "work", tmp_path)
+    fusion = TARGETS[name].fusion or "attention"
+    for folder in ("one", "other"):
+        exported.write(tmp_path / folder, TARGETS[name], precision, fusion)
+    card = verify(tmp_path / "one")
+    assert card.files == verify(tmp_path / "other").files, "equal graphs, equal bytes"
+    sizes = {file: (tmp_path / "one" / file).stat().st_size for file in card.files}
+    assert sizes[f"{MODEL}.data"] > 20_000
+    usual = variants[name, precision]
+    one, other = (
+        Predictor.load(each).logits(TEXTS[:4]) for each in (usual.folder, tmp_path / "one")
+    )
+    np.testing.assert_array_equal(one, other)
+    (tmp_path / "one" / f"{MODEL}.data").unlink()
+    with pytest.raises(BadInput, match=f"{MODEL}.data is missing"):
+        verify(tmp_path / "one")
+
+
 def test_without_openvino_it_is_said_what_to_install(
     variants: dict[tuple[str, str], Variant], monkeypatch: pytest.MonkeyPatch
 ) -> None:
