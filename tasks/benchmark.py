@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tasks.data.dataset import SPLITS, Text, read_examples
-from tasks.inference.release import CARD, PROFILE, Release
+from tasks.inference.release import CARD, PROFILE, Release, megabytes, weights_of
 from tasks.inference.targets import TARGETS
 from tasks.measuring.confidence import right_and_wrong
 from tasks.measuring.contender import Answer, Contender
@@ -209,17 +209,6 @@ def write_csv(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -
         open(draft, "w", encoding="utf-8", newline="") as file,
     ):
         csv.writer(file).writerows([header, *rows])
-
-
-def weights_of(folder: Path) -> list[Path]:
-    """The files that hold weights, in a `save_pretrained` folder or a release."""
-    kinds = (".safetensors", ".bin", ".onnx", ".ort", ".data")
-    return [path for path in folder.rglob("*") if path.suffix in kinds]
-
-
-def megabytes(paths: Iterable[Path]) -> float:
-    """The files' size in MB of 10^6 bytes."""
-    return sum(path.stat().st_size for path in paths) / 1e6
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 import warnings
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,10 @@ import torch
 
 from tasks.compression.vocabulary import Trimmed, trimmed
 from tasks.data.dataset import Text, read_examples, read_mask
-from tasks.inference.agreement import Agreement
 from tasks.inference.quantisation import quantisable
-from tasks.inference.release import Precision, graph_of
+from tasks.inference.release import Precision, megabytes, weights_of
 from tasks.inference.targets import TARGETS, Target
-from tasks.inference.variants import Exported
+from tasks.inference.variants import Exported, fewest
 from tasks.params.export import Export
 from tasks.stage.cores import cores
 from tasks.stage.errors import BadInput
@@ -60,22 +60,36 @@ def export(params: Export) -> dict[str, Any]:
             model = Exported(level, source, work, params, texts, seen, mask, small)
             if level == "finetuned":
                 _check_exact(params, model)
-            reference = model.answer()
-            for target, precision in wanted(params):
-                kind = precision if target.name == "cpu" else f"{target.name}-{precision}"
-                if kind not in fusions:
-                    fusions[kind] = model.time_fusions(target, precision)
-                folder = draft / f"{level}-{kind}"
-                fusion = _fastest(fusions[kind])
-                agreement, mending = model.variant(folder, target, precision, fusion, reference)
-                found.append({"variant": folder.name, "level": level, "precision": precision,
-                              "target": target.name,
-                              "megabytes": graph_of(folder).stat().st_size / 1e6,
-                              **asdict(agreement),
-                              "mended": None if mending is None else asdict(mending)})  # fmt: skip
-                _judge(folder.name, precision, agreement, params, found)
+            for finding in _variants(model, draft, params, fusions):
+                found.append(finding)
+                _judge(finding, params, found)
     remove(work)
     return _report(found, fusions, vocabulary)
+
+
+def _variants(
+    model: Exported, draft: Path, params: Export, fusions: dict[str, dict[str, float]]
+) -> Iterator[dict[str, Any]]:
+    """Write each variant of a model, and say what it came to; `fusions` is filled as they come."""
+    reference = model.answer()
+    for target, precision in wanted(params):
+        kind = precision if target.name == "cpu" else f"{target.name}-{precision}"
+        if kind not in fusions:
+            fusions[kind] = model.time_fusions(target, precision)
+        folder, fusion = draft / f"{model.level}-{kind}", _fastest(fusions[kind])
+        agreement, mending = model.variant(folder, target, precision, fusion, reference)
+        times = model.time_threads(folder)
+        yield {
+            "variant": folder.name,
+            "level": model.level,
+            "precision": precision,
+            "target": target.name,
+            "latency_threads": fewest(times),
+            "thread_times": {str(count): ms for count, ms in times.items()},
+            "megabytes": megabytes(weights_of(folder)),
+            **asdict(agreement),
+            "mended": None if mending is None else asdict(mending),
+        }
 
 
 def wanted(params: Export) -> list[tuple[Target, Precision]]:
@@ -136,27 +150,27 @@ def _fastest(times: dict[str, float]) -> str:
     return min(times, key=lambda fusion: times[fusion])
 
 
-def _judge(
-    variant: str, precision: str, agreement: Agreement, params: Export, found: list[dict[str, Any]]
-) -> None:
+def _judge(finding: dict[str, Any], params: Export, found: list[dict[str, Any]]) -> None:
+    """Raises BadInput, with all that was found, when a variant must not ship."""
+    same, furthest = finding["same_labels"], finding["largest_difference"]
     print(
-        f"export: {variant}: {100 * agreement.same_labels:.2f} % equal answers, largest logit "
-        f"difference {agreement.largest_difference:.2g}",
+        f"export: {finding['variant']}: {100 * same:.2f} % equal answers, largest logit difference "
+        f"{furthest:.2g}; {finding['latency_threads']} thread(s) for one text",
         flush=True,
     )
     reason = None
-    if precision == "fp32" and agreement.largest_difference > params.max_difference:
+    if finding["precision"] == "fp32" and furthest > params.max_difference:
         reason = (
-            f"its logits differ by up to {agreement.largest_difference:.3g} from PyTorch's, "
-            f"export.max_difference allows {params.max_difference:g}"
+            f"its logits differ by up to {furthest:.3g} from PyTorch's, export.max_difference "
+            f"allows {params.max_difference:g}"
         )
-    elif agreement.same_labels < params.min_agreement:
+    elif same < params.min_agreement:
         reason = (
-            f"it agrees with PyTorch on {100 * agreement.same_labels:.2f} % of the answers to "
-            f"{agreement.texts} texts; export.min_agreement is {100 * params.min_agreement:g} %"
+            f"it agrees with PyTorch on {100 * same:.2f} % of the answers to {finding['texts']} "
+            f"texts; export.min_agreement is {100 * params.min_agreement:g} %"
         )
     if reason:
-        raise BadInput(f"{variant} must not ship: {reason}", {"variants": found})
+        raise BadInput(f"{finding['variant']} must not ship: {reason}", {"variants": found})
 
 
 def _report(

@@ -55,7 +55,8 @@ class Predictor:
         self._model = graph_of(folder)
         self._exits = self.task.exits
         self._outputs = list(self._exits)
-        self._session = self._open(self.threads)
+        self._alone = min(release.session.alone or self.threads, self.threads)
+        self._session = self._open(self._alone)
         self._pool: _Pool | None = None
         self._lock = threading.Lock()
 
@@ -216,7 +217,10 @@ class Predictor:
         """Made when first needed: who only asks for one text at a time never pays for it."""
         with self._lock:
             if self._pool is None:
-                session = self._session if self.threads == 1 else self._open(1, self.threads)
+                # ONNX Runtime's of one thread runs in its callers', as many as there are
+                fits = self.threads == 1 or self.release.session.runtime == "onnxruntime"
+                shared = fits and self._alone == 1
+                session = self._session if shared else self._open(1, self.threads)
                 self._pool = _Pool(session, ThreadPoolExecutor(self.threads, "predictor"))
             return self._pool
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
@@ -42,7 +43,9 @@ class Session:
     """How the graph is to be run, by ONNX Runtime or another runtime that knows ONNX."""
 
     threads: int | None = None
-    """Threads within one operator; null takes all cores the process may use."""
+    """Cores it may use; null takes all that the process may."""
+    alone: int | None = None
+    """Threads that work on one text when it comes alone; null takes all cores."""
     optimisation: Optimisation = "all"
     """ONNX Runtime's graph optimisation level at load."""
     disabled: tuple[str, ...] = ()
@@ -162,8 +165,9 @@ class Release:
         for name in ("mask", "stride", "head", "fixed"):
             if not card[name]:
                 del card[name]
-        for name, usual in (("runtime", "onnxruntime"), ("provider", None), ("options", {})):
-            if card["session"][name] == usual:
+        usual = asdict(Session())
+        for name in ("alone", "runtime", "provider", "options"):
+            if card["session"][name] == usual[name]:
                 del card["session"][name]
         text = json.dumps(card, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
@@ -197,6 +201,17 @@ def graph_of(folder: Path) -> Path:
     """The file of a release's graph: `model.ort` where there is one, or else `model.onnx`."""
     compiled = folder / COMPILED
     return compiled if compiled.is_file() else folder / MODEL
+
+
+def weights_of(folder: Path) -> list[Path]:
+    """The files that hold weights, in a release or a `save_pretrained` folder."""
+    kinds = (".safetensors", ".bin", ".onnx", ".ort", ".data")
+    return [path for path in folder.rglob("*") if path.suffix in kinds]
+
+
+def megabytes(paths: Iterable[Path]) -> float:
+    """The files' size in MB of 10^6 bytes."""
+    return sum(path.stat().st_size for path in paths) / 1e6
 
 
 def verify(folder: str | Path) -> Release:
@@ -243,6 +258,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "labels": (list, tuple), "inputs": (list, tuple), "disabled": (list, tuple),
     "mask": (list, tuple),
     "max_length": (int,), "pad_id": (int,), "threads": (int, type(None)),
+    "alone": (int, type(None)),
     "stride": (int,), "head": (dict,),
     "precision": (str,), "level": (str,), "pad_side": (str,), "task": (str,),
     "optimisation": (str,), "version": (str, type(None)),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ from tasks.inference.predictor import Predictor
 from tasks.inference.quantisation import Mending, Recipe, distortions, mend, quantise
 from tasks.inference.release import COMPILED, MODEL, TOKENIZER, Precision, Release, Session
 from tasks.inference.targets import Target
+from tasks.stage.cores import cores
 from tasks.stage.outputs import remove
 from tasks.training.batches import encode
 from tasks.training.classifier import (
@@ -32,6 +34,8 @@ from tasks.training.plan import make_plan
 from tasks.training.scoring import Logits, predict
 
 TEXTS_TIMED = 32
+ALIKE = 1.03
+"""Times that differ by less are one: another thread that buys no more is better left free."""
 TEXTS_TOGETHER = 16
 """In a batch that ranges of activations are found on."""
 WHOLE = Recipe()
@@ -49,6 +53,8 @@ class Wishes(Protocol):
     def exact(self) -> Sequence[str] | None: ...
     @property
     def threads(self) -> int | None: ...
+    @property
+    def latency_threads(self) -> int | None: ...
     @property
     def min_agreement(self) -> float: ...
 
@@ -162,6 +168,25 @@ class Exported:
         print(f"export: fusions for {precision}: {told}", flush=True)
         return found
 
+    def time_threads(self, folder: Path) -> dict[int, float]:
+        """Median latency in ms of the variant in `folder` at one text at a time, by its threads.
+
+        What `fewest` says of them is written on its card. One entry when there is no choice.
+        """
+        card, most = Release.read(folder), self.wishes.threads or cores()
+        choices = sorted({2**power for power in range(most.bit_length())} | {most})
+        if self.wishes.latency_threads is not None:
+            choices = [min(self.wishes.latency_threads, most)]
+        elif card.session.provider is not None:
+            choices = [most]  # another processor does the work
+        times = {choices[0]: 0.0}
+        if len(choices) > 1:
+            loaded = {str(count): Predictor.load(folder, count) for count in choices}
+            found = latencies(loaded, self.texts[:TEXTS_TIMED])
+            times = {int(count): ms for count, ms in found.items()}
+        replace(card, session=replace(card.session, alone=fewest(times))).write(folder)
+        return times
+
     def graph(self, fusion: str = "none") -> Path:
         """The fp32 graph, exported once for each kind of attention.
 
@@ -244,6 +269,12 @@ class Exported:
                 continue
             for row in range(len(next(iter(feeds.values())))):
                 yield {name: ids[row : row + 1] for name, ids in feeds.items()}
+
+
+def fewest(times: Mapping[int, float]) -> int:
+    """Of numbers of threads, with what a text takes by each, the least that is as fast as any."""
+    limit = ALIKE * min(times.values())
+    return min(count for count, ms in times.items() if ms <= limit)
 
 
 def _length(text: Text) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.data.dataset import Text
-from tasks.inference.release import Release, graph_of
+from tasks.inference.release import megabytes, weights_of
 from tasks.measuring.contender import Contender
 from tasks.measuring.scores import Score, score
 from tasks.measuring.session import Measurement, Plan, measure
@@ -120,13 +120,5 @@ def _scored(task: Task, found: Measurement, truth: Sequence[str], seed: int) -> 
         score=score(task, truth, found.test, found.test, seed),
         rounds=rounds,
         latency=latency(rounds, seed),
-        megabytes=_weights(found.contender.folder),
-    )
-
-
-def _weights(folder: Path) -> float:
-    """The model's files: the graph, and what it keeps beside itself when it is large."""
-    names = [name for name in Release.read(folder).files if Path(name).suffix in (".onnx", ".data")]
-    return (
-        sum(each.stat().st_size for each in {graph_of(folder), *map(folder.joinpath, names)}) / 1e6
+        megabytes=megabytes(weights_of(found.contender.folder)),
     )

@@ -36,6 +36,11 @@ class Export(Section):
         "where min_agreement is missed",
     )
     threads: int | None = Field(None, ge=1, description="null: all cores")
+    latency_threads: int | None = Field(
+        None,
+        ge=1,
+        description="of those, for one text at a time; null: the fewest that are as fast as any",
+    )
     max_difference: Number = Field(
         1e-3, gt=0, description="largest logit difference to PyTorch allowed for fp32"
     )

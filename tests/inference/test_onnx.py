@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -143,8 +144,10 @@ def test_a_variant_that_disagrees_fails_the_stage(
     one = np.array([[1.0, 0.0]] * 10, np.float32)
     other = one.copy()
     other[0] += [-difference, difference]
+    finding = {"variant": f"x-{precision}", "precision": precision, "latency_threads": 1}
+    finding |= asdict(compare(TASK, one, other))
     with pytest.raises(BadInput, match=f"x-{precision} must not ship: .*{message}"):
-        _judge(f"x-{precision}", precision, compare(TASK, one, other), Export(), [])
+        _judge(finding, Export(), [finding])
 
 
 def test_latencies_are_medians_of_interleaved_calls() -> None:

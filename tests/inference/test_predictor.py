@@ -13,7 +13,7 @@ import pytest
 
 from tasks.inference import Predictor
 from tasks.inference.batching import TOKENS_AT_ONCE, plan_batches
-from tasks.inference.release import MODEL, Release
+from tasks.inference.release import MODEL, Release, Session
 from tasks.stage.errors import BadInput
 
 TEXTS = [
@@ -57,6 +57,24 @@ def test_neither_batches_nor_threads_change_the_answer(
     other = Predictor.load(tiny_release, threads=threads)
 
     np.testing.assert_allclose(other.logits(TEXTS, batch_size), one_at_a_time, atol=CLOSE)
+
+
+@pytest.mark.parametrize(("alone", "threads", "expected"), [(1, 2, 1), (2, 3, 2), (8, 2, 2)])
+def test_one_text_has_the_threads_that_the_release_says_and_may_have(
+    predictor: Predictor,
+    tiny_release: Path,
+    tmp_path: Path,
+    alone: int,
+    threads: int,
+    expected: int,
+) -> None:
+    folder = Path(shutil.copytree(tiny_release, tmp_path / "release"))
+    replace(Release.read(folder), session=Session(alone=alone)).write(folder)
+    other = Predictor.load(folder, threads=threads)
+    assert other._session.get_session_options().intra_op_num_threads == expected
+    np.testing.assert_allclose(other.logits(TEXTS, 4), predictor.logits(TEXTS, 4), atol=CLOSE)
+    assert other._pool is not None
+    assert (other._pool.session is other._session) == (expected == 1), "one less to keep"
 
 
 def test_a_prediction_has_a_label_and_every_probability(predictor: Predictor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -17,7 +18,7 @@ from tasks.inference.agreement import Agreement
 from tasks.inference.predictor import Predictor
 from tasks.inference.release import COMPILED, MODEL, Precision, Release, graph_of, verify
 from tasks.inference.targets import TARGETS
-from tasks.inference.variants import Exported
+from tasks.inference.variants import Exported, fewest
 from tasks.params.export import Export, TargetName
 from tasks.stage.errors import BadInput
 from tasks.training.classifier import load_finetuned, load_tokenizer
@@ -210,6 +211,26 @@ def test_weights_that_are_too_many_for_one_file_lie_beside_it(
     (tmp_path / "one" / f"{MODEL}.data").unlink()
     with pytest.raises(BadInput, match=f"{MODEL}.data is missing"):
         verify(tmp_path / "one")
+
+
+def test_the_fewest_threads_that_are_as_fast_as_any_work_on_one_text(
+    exported: Exported, variants: dict[tuple[str, str], Variant], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    assert fewest({1: 1.0, 2: 0.98, 4: 1.5}) == 1
+    assert fewest({1: 1.0, 2: 0.9, 4: 0.89, 8: 2.0}) == 2
+    folder = Path(shutil.copytree(variants["cpu", "fp32"].folder, tmp_path / "release"))
+    monkeypatch.setattr(exported, "wishes", Export(threads=3))
+    times = exported.time_threads(folder)
+    assert sorted(times) == [1, 2, 3]
+    assert verify(folder).session.alone == fewest(times)
+    for pinned, expected in ((2, 2), (9, 3)):
+        monkeypatch.setattr(exported, "wishes", Export(threads=3, latency_threads=pinned))
+        assert exported.time_threads(folder) == {expected: 0.0}
+        assert Release.read(folder).session.alone == expected
+    there = Path(shutil.copytree(variants["cuda", "fp16"].folder, tmp_path / "cuda"))
+    monkeypatch.setattr(exported, "wishes", Export(threads=3))
+    assert exported.time_threads(there) == {3: 0.0}
 
 
 def test_without_openvino_it_is_said_what_to_install(

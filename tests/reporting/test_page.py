@@ -209,6 +209,10 @@ def test_speed_measured_on_other_hardware_is_marked_wherever_it_stands(
     assert text.count(f"on {told}") == 3 + 3, "each row, the sentence, both tiles"
 
 
+def test_the_threads_for_one_text_are_shown_with_what_each_took(good: Any) -> None:
+    assert "2 1: 2.51 ms, 2: 1.42 ms" in said(written())
+
+
 def test_the_page_loads_nothing_heavy(good: Any) -> None:
     heavy = "torch transformers pandas sklearn onnxruntime great_expectations dvc pyarrow"
     code = (
