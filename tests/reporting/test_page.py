@@ -209,6 +209,23 @@ def test_speed_measured_on_other_hardware_is_marked_wherever_it_stands(
     assert text.count(f"on {told}") == 3 + 3, "each row, the sentence, both tiles"
 
 
+def test_what_came_before_training_and_how_much_was_trained_is_told(
+    good: Any, workspace: Path
+) -> None:
+    text = said(written())
+    assert "words hidden" not in text
+    assert "parameters were trained" not in text
+    good["finetune"]["adaptation"] = {
+        "texts": 12345, "tokens": 99, "losses": [3.1, 2.4], "before": 4.25, "after": 2.317,
+    }  # fmt: skip
+    good["finetune"]["metrics"]["trained_share"] = 0.0207
+    leave(workspace, good)
+    text = said(written())
+    assert "the encoder read 12,345 texts of the domain with words hidden, 2 times" in text
+    assert "went from 4.25 to 2.32 nats" in text
+    assert "2.1 % of its parameters were trained." in text
+
+
 def test_the_threads_for_one_text_are_shown_with_what_each_took(good: Any) -> None:
     assert "2 1: 2.51 ms, 2: 1.42 ms" in said(written())
 
