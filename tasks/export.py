@@ -73,7 +73,7 @@ def _variants(
     """Write each variant of a model, and say what it came to; `fusions` is filled as they come."""
     reference = model.answer()
     for target, precision in wanted(params):
-        kind = precision if target.name == "cpu" else f"{target.name}-{precision}"
+        kind = target.kind(precision)
         if kind not in fusions:
             fusions[kind] = model.time_fusions(target, precision)
         folder, fusion = draft / f"{model.level}-{kind}", _fastest(fusions[kind])

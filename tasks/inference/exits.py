@@ -18,16 +18,16 @@ def flat(
 ) -> Floats:
     """What a graph put out for a batch, float32 [tokens, outputs], padding left out.
 
-    `outputs` are in the order of `exits`, padded on the `right` or on the left to the longest of
-    `lengths`. An output that speaks of a whole input stands at its first token, 0 elsewhere.
+    `outputs` are in the order of `exits`, padded on the `right` or on the left, to the longest of
+    `lengths` or to more. An output that speaks of a whole input stands at its first token, with 0
+    elsewhere.
     """
     width = max(one.part.stop for one in exits.values())
     found = np.zeros((int(lengths.sum()), width), np.float32)
-    inside = np.arange(lengths.max()) < lengths[:, None]
-    inside = inside if right else inside[:, ::-1]
     for array, one in zip(outputs, exits.values(), strict=True):
         if one.per_token:
-            found[:, one.part] = array[inside]
+            inside = np.arange(array.shape[1]) < lengths[:, None]
+            found[:, one.part] = array[inside if right else inside[:, ::-1]]
         else:
             found[np.cumsum(lengths) - lengths, one.part] = array
     return found

@@ -13,6 +13,8 @@ from tasks.inference.onnx_export import save, without_traces
 
 MASKED = -100.0
 """e to its power is nothing beside a token's."""
+FOLDED = 1_000_000
+"""Numbers in the largest constant that is computed: more than any mask or position has."""
 LOWEST = -1e30
 """What is below it stands for minus infinity."""
 
@@ -36,6 +38,7 @@ def fix_shape(source: Path, target: Path, tokens: int) -> None:
     `MASKED` in place of fp32's lowest number, on which a range of 8 or 16 bits would be lost.
     """
     from onnxruntime.tools.onnx_model_utils import make_input_shape_fixed
+    from onnxscript.optimizer import optimize
 
     model = onnx.load(source)
     for given in model.graph.input:
@@ -46,10 +49,7 @@ def fix_shape(source: Path, target: Path, tokens: int) -> None:
             constant.CopyFrom(
                 onnx.numpy_helper.from_array(np.full((), MASKED, np.float32), constant.name)
             )
-    draft = target.with_suffix(".draft.onnx")
-    save(model, draft)
-    _optimised(draft, target, "ONNX", ())
-    draft.unlink()
+    save(optimize(model, input_size_limit=FOLDED, output_size_limit=FOLDED), target)
 
 
 def compiled(source: Path, target: Path, disabled: Sequence[str]) -> None:
@@ -58,17 +58,13 @@ def compiled(source: Path, target: Path, disabled: Sequence[str]) -> None:
     Only by what every processor can run; `disabled` names optimisers to leave out. What loads it
     needs neither ONNX's parser nor the optimisers, which small builds don't have.
     """
-    _optimised(source, target, "ORT", disabled)
-
-
-def _optimised(source: Path, target: Path, kind: str, disabled: Sequence[str]) -> None:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = ERRORS_ONLY
-    options.graph_optimization_level = LEVELS["basic" if kind == "ONNX" else "extended"]
+    options.graph_optimization_level = LEVELS["extended"]
     options.optimized_model_filepath = str(target)
-    options.add_session_config_entry("session.save_model_format", kind)
+    options.add_session_config_entry("session.save_model_format", "ORT")
     onnxruntime.InferenceSession(
         str(source), options, ["CPUExecutionProvider"], disabled_optimizers=list(disabled)
     )

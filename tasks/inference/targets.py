@@ -47,6 +47,10 @@ class Target:
     elsewhere: bool = False
     """Whether it is for other processors than those that nights run on."""
 
+    def kind(self, precision: Precision) -> str:
+        """What a variant of this precision is called, after the name of its level."""
+        return precision if self.name == "cpu" else f"{self.name}-{precision}"
+
     def stand_in(self, ran_on: str) -> str | None:
         """What it was measured on in place of what it is for, as a clause; None: on just that."""
         if self.provider is not None and ran_on != self.provider:

@@ -118,7 +118,8 @@ class Exported:
 
         `whole` is that of everything in int8: all read the texts alike.
         """
-        print(f"export: {self.level}-int8 disagrees with PyTorch: finding out why", flush=True)
+        name = f"{self.level}-{target.kind('int8')}"
+        print(f"export: {name} disagrees with PyTorch: finding out why", flush=True)
         trial = self.work / "trial"
 
         def order() -> dict[str, float]:
@@ -136,7 +137,7 @@ class Exported:
         mending = mend(order, answer, reference, enough)
         left, bits = mending.recipe.exact, mending.recipe.bits
         told = f"{', '.join(left)} in fp32" if left else f"weights of {bits} bits"
-        print(f"export: {self.level}-int8: answers best with {told}", flush=True)
+        print(f"export: {name}: answers best with {told}", flush=True)
         return mending
 
     def _enough(self, agreement: Agreement) -> bool:
@@ -157,7 +158,8 @@ class Exported:
         if pinned is not None:
             return {pinned: 0.0}
         choices = [each for each in FUSIONS if "attention" not in each or fusable(self.model)]
-        folders = {fusion: self.work / f"{precision}-{fusion}" for fusion in choices}
+        kind = target.kind(precision)
+        folders = {fusion: self.work / f"{kind}-{fusion}" for fusion in choices}
         for fusion, folder in folders.items():
             self.write(folder, target, precision, fusion)
         found = latencies(
@@ -165,7 +167,7 @@ class Exported:
             self.texts[:TEXTS_TIMED],
         )
         told = ", ".join(f"{name} {ms:.2f} ms" for name, ms in found.items())
-        print(f"export: fusions for {precision}: {told}", flush=True)
+        print(f"export: fusions for {kind}: {told}", flush=True)
         return found
 
     def time_threads(self, folder: Path) -> dict[int, float]:

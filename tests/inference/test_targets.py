@@ -13,6 +13,7 @@ import onnx
 import pytest
 import torch
 
+from tasks.data.dataset import Text
 from tasks.export import wanted
 from tasks.inference.agreement import Agreement
 from tasks.inference.predictor import Predictor
@@ -21,7 +22,8 @@ from tasks.inference.targets import TARGETS
 from tasks.inference.variants import Exported, fewest
 from tasks.params.export import Export, TargetName
 from tasks.stage.errors import BadInput
-from tasks.training.classifier import load_finetuned, load_tokenizer
+from tasks.training.classifier import load_finetuned, load_pretrained, load_tokenizer
+from tests.inference.made import KINDS, MAX_LENGTH, STRIDE
 from tests.made import opinions
 
 TEXTS = [text for text, _ in opinions()][:32]
@@ -116,6 +118,34 @@ def test_every_variant_serves_and_answers_as_pytorch_does(
     assert predictor([]) == []
 
 
+@pytest.mark.parametrize("kind", ["several", "with entities"])
+@pytest.mark.filterwarnings("ignore:.*runs on the CPU, slowly:RuntimeWarning")
+def test_heads_and_windows_come_through_every_target(
+    tiny_model: Path, tmp_path: Path, kind: str
+) -> None:
+    task, tokenizer = KINDS[kind], load_tokenizer(tiny_model, MAX_LENGTH)
+    torch.manual_seed(1)
+    model: Any = load_pretrained(tiny_model, tokenizer, task, "eager", MAX_LENGTH, None)
+    model.config.nightshift_stride = STRIDE if task.per_token else 0
+    source, work = tmp_path / "model", tmp_path / "work"
+    model.save_pretrained(source)
+    tokenizer.save_pretrained(source)
+    work.mkdir()
+    texts: list[Text] = [*TEXTS[:3], "the film is moving " * 12]
+    wishes = Export(threads=1, min_agreement=0)
+    exported = Exported("finetuned", source, work, wishes, texts, texts)
+    reference = exported.answer()
+    for name, precision in OFFERED:
+        folder, target = tmp_path / f"{name}-{precision}", TARGETS[name]
+        exported.write(folder, target, precision, target.fusion or "attention")
+        predictor = Predictor.load(folder, threads=2)
+        for found in (predictor.logits(texts), predictor.logits(texts, batch_size=1)):
+            assert found.shape == reference.shape
+            off = np.abs(found - reference).max()
+            assert off < {"fp32": 1e-5, "fp16": 1e-2, "int8": 1.0}[precision], name
+        assert [*map(type, predictor(texts))] == [dict] * len(texts)
+
+
 def test_fp16_is_half_the_size_and_keeps_what_goes_in_and_out(
     variants: dict[tuple[str, str], Variant],
 ) -> None:
@@ -157,6 +187,7 @@ def test_an_npu_gets_one_shape_and_nothing_in_floating_point(
     assert shapes == [[1, 32]] * len(shapes)
     assert variant.card.fixed
     assert variant.stored(onnx.TensorProto.UINT16)
+    assert not variant.kinds() & {"Shape", "Range", "Expand"}, "what depends on the shape alone"
     by_output = {node.output[0]: node for node in variant.graph.node}
     rounded = {"DequantizeLinear", "QuantizeLinear"}
     for node in variant.graph.node:
