@@ -22,6 +22,7 @@ from tasks.compression.augmentation import augmented
 from tasks.compression.distillation import Distillation, ask
 from tasks.compression.families import FAMILIES, Family, family_of
 from tasks.compression.levels import Level, Material, Recovery, recover, smaller, whole_model
+from tasks.compression.surgery import compact, plain
 from tasks.data.dataset import UNLABELLED_TEXTS, read_examples, read_unlabelled, split_path
 from tasks.params.prune import Prune
 from tasks.stage.outputs import read_json, sha256, whole
@@ -97,7 +98,7 @@ def _family(
     while len(levels) < params.max_levels and level.kept:
         done = folder / f"level{len(levels) + 1}"
         if done.is_dir():
-            model, level, history = _read(done, material.plan, vocabulary)
+            model, level, history = _read(done, family, material.plan, vocabulary)
         else:
             step = smaller(model, family, level, material, params)
             if step is None:
@@ -108,7 +109,7 @@ def _family(
                 model, level, reference, material, recovery, objective, checkpoint, params.max_drop
             )
             level.kept = level.drop <= params.max_drop
-            with vocabulary.whole(model):
+            with vocabulary.whole(model), plain(model, family):
                 _write(done, model, tokenizer, level, history)
         _tell(level, task_of_model(teacher), params)
         levels.append(level)
@@ -123,8 +124,9 @@ def _why_not(model: nn.Module, family: Family | None, params: Prune) -> str | No
     if family is None:
         kind = model.config.model_type  # type: ignore[union-attr]
         return f"{kind} models pass through whole; pruning knows {', '.join(FAMILIES)}"
-    if params.max_levels == 0 or not (params.layers or params.neurons or params.keep):
-        return "switched off by prune.max_levels, or by prune.layers and prune.neurons"
+    removes = params.layers or params.neurons or params.heads or params.keep
+    if params.max_levels == 0 or not removes:
+        return "switched off by prune.max_levels, or by prune.layers, prune.neurons and prune.heads"
     return None
 
 
@@ -167,9 +169,12 @@ def _write(folder: Path, model: Any, tokenizer: Any, level: Level, history: Hist
         (draft / "level.json").write_text(json.dumps(found), encoding="utf-8")
 
 
-def _read(folder: Path, plan: Plan, vocabulary: Vocabulary) -> tuple[nn.Module, Level, History]:
+def _read(
+    folder: Path, family: Family, plan: Plan, vocabulary: Vocabulary
+) -> tuple[nn.Module, Level, History]:
     found = read_json(folder / "level.json")
-    model = vocabulary.narrow(load_finetuned(folder, plan.attention).to(plan.device))
+    whole = compact(load_finetuned(folder, plan.attention), family)
+    model = vocabulary.narrow(whole.to(plan.device))
     return model, Level(**found["level"]), History(**found["history"])
 
 
@@ -187,7 +192,8 @@ def _save(levels: list[Path]) -> None:
 def _tell(level: Level, task: Task, params: Prune) -> None:
     verdict = "kept" if level.kept else f"more than prune.max_drop ({params.max_drop}): stops here"
     print(
-        f"prune: {level.name}: layers {level.kept_layers} of {level.neurons} neurons, "
+        f"prune: {level.name}: layers {level.kept_layers} of {level.neurons} neurons and "
+        f"{sum(level.heads)} heads in all, "
         f"{task.metric} {task.told(level.figure_unrecovered)} before recovery, "
         f"{task.told(level.figure)} after, {level.drop:.2f} points lost: {verdict}",
         flush=True,

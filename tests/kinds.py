@@ -16,16 +16,22 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+import pandas as pd
 import typer
 
+from tasks.measuring.contender import Contender
+from tasks.measuring.session import Plan, measure
+from tasks.stage.cores import cores
 from tests.made import ROOT
 from tests.proofs import FOLDER, clone, read, run
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 DOMAINS = ("movies", "tweets", "amazon", "nyt")
 Changes = dict[str, dict[str, Any]]
+TEXTS_RACED = 200
 LEVELS = 8
 """Models that `prune` makes at most, as in params.yaml."""
 
@@ -133,8 +139,6 @@ def chinese(name: str, ingest: dict[str, Any], epochs: int, adapt: int, levels: 
 
 def make_chinese(home: Path, folder: Path) -> Path:
     """The encoder for the training texts of a clone, which is run up to `ingest`."""
-    import pandas as pd
-
     from tasks.sources.samples import sample_folder
     from tests.characters import make_encoder
 
@@ -192,26 +196,45 @@ def contenders(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def print_side_by_side(together: Path, singles: dict[str, Path]) -> None:
-    """One model of all tasks beside one for each: test figures, MB, ms for a text's answers."""
-    one = contenders(together)[1]
-    each = {name: contenders(folder)[1] for name, folder in singles.items()}
+    """One model of all tasks beside one for each: test figures, MB, ms for a text's answers.
+
+    The latencies are those of one race on the same texts, in which nothing else is measured.
+    """
+    folders = {"one model": together, **singles}
+    rows = {name: contenders(folder)[1] for name, folder in folders.items()}
+    took = race({name: folder / "models" / "release" for name, folder in folders.items()}, together)
     print(f"PROOF {'':11}" + "".join(f"{name:>9}" for name in DOMAINS) + "      MB      ms")
-    print_row("one model", {name: row["figure"] for name, row in one["test"]["heads"].items()}, one)
-    for name, row in each.items():
-        print_row(name, {name: row["test"]["figure"]}, row)
-    if each:
+    figures = {name: row["figure"] for name, row in rows["one model"]["test"]["heads"].items()}
+    print_row("one model", figures, [rows["one model"]], [took["one model"]])
+    alone = {name: rows[name]["test"]["figure"] for name in singles}
+    for name, figure in alone.items():
+        print_row(name, {name: figure}, [rows[name]], [took[name]])
+    if singles:
+        each = [*singles]
         print_row(
-            "four models",
-            {name: row["test"]["figure"] for name, row in each.items()},
-            *each.values(),
+            "four models", alone, [rows[name] for name in each], [took[name] for name in each]
         )
 
 
-def print_row(name: str, figures: dict[str, float], *models: dict[str, Any]) -> None:
+def race(releases: dict[str, Path], folder: Path) -> dict[str, float]:
+    """Median ms of each release at one text at a time, of the test split of a clone."""
+    texts = pd.read_parquet(folder / "data" / "dataset" / "test.parquet", columns=["text"])["text"]
+    some = texts.sample(TEXTS_RACED, random_state=0).tolist()
+    racers = [Contender(name, "release", path, cores()) for name, path in releases.items()]
+    plan = Plan(rounds=5, single=TEXTS_RACED, batch=32, seed=17, throughput=False)
+    found, _ = measure(racers, some, some, plan, "side by side")
+    return {
+        each.contender.name: 1000 * median(second for one in each.samples.latency for second in one)
+        for each in found
+    }
+
+
+def print_row(
+    name: str, figures: dict[str, float], models: list[dict[str, Any]], milliseconds: list[float]
+) -> None:
     """A line of the table: what some models together say, weigh and take."""
     cells = [f"{100 * figures[task]:8.2f}%" if task in figures else " " * 9 for task in DOMAINS]
-    megabytes = sum(row["weights_mb"] for row in models)
-    ms = sum(row["speed"]["latency"]["p50"] for row in models)
+    megabytes, ms = sum(row["weights_mb"] for row in models), sum(milliseconds)
     print(f"PROOF {name:11}{''.join(cells)}{megabytes:8.1f}{ms:8.2f}", flush=True)
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer
@@ -61,12 +62,23 @@ def test_the_encoder_is_the_same_each_time(encoder: Path, tiny_model: Path, tmp_
 def test_four_models_weigh_and_take_what_they_do_together(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    model = {"weights_mb": 17.5, "speed": {"latency": {"p50": 0.6}}}
+    model = {"weights_mb": 17.5}
 
-    kinds.print_row("four models", {"movies": 0.845, "nyt": 0.75}, model, model)
+    kinds.print_row("four models", {"movies": 0.845, "nyt": 0.75}, [model, model], [0.6, 0.6])
 
     assert capsys.readouterr().out.split()[1:] == ["four", "models", "84.50%", "75.00%",
                                                    "35.0", "1.20"]  # fmt: skip
+
+
+def test_releases_race_on_the_same_texts(tmp_path: Path, tiny_release: Path) -> None:
+    (tmp_path / "data" / "dataset").mkdir(parents=True)
+    texts = pd.DataFrame({"text": [f"the film is {word}" for word in ("dull", "superb")] * 100})
+    texts.to_parquet(tmp_path / "data" / "dataset" / "test.parquet")
+
+    took = kinds.race({"one": tiny_release, "other": tiny_release}, tmp_path)
+
+    assert list(took) == ["one", "other"]
+    assert all(0 < ms < 100 for ms in took.values())
 
 
 def test_a_proof_says_figures_drops_sizes_and_speeds(

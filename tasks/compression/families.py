@@ -13,6 +13,10 @@ class Family:
 
     layers: str
     """From the model to the list of its layers."""
+    projections: tuple[str, str, str]
+    """From a layer to the matrices of queries, keys and values."""
+    merge: str
+    """From a layer to the matrix that brings the heads together."""
     up: str
     """From a layer to the first matrix of its feed-forward network."""
     down: str
@@ -27,23 +31,45 @@ class Family:
 
     def feed_forward(self, layer: nn.Module) -> tuple[nn.Linear, nn.Linear]:
         """The two matrices of a layer's feed-forward network, [n, d] and [d, n]."""
-        up, down = layer.get_submodule(self.up), layer.get_submodule(self.down)
-        assert isinstance(up, nn.Linear)
-        assert isinstance(down, nn.Linear)
-        return up, down
+        return _linear(layer, self.up), _linear(layer, self.down)
+
+    def attention(self, layer: nn.Module) -> tuple[list[nn.Linear], nn.Linear]:
+        """The matrices of queries, keys and values, each [h, d], and that of what is read, [d, h];
+        a head has `head_size` of these h places, one head after the other."""
+        return [_linear(layer, path) for path in self.projections], _linear(layer, self.merge)
+
+    def head_size(self, layer: nn.Module) -> int:
+        """Places of a layer's head."""
+        parent, _, _ = self.projections[0].rpartition(".")
+        return int(layer.get_submodule(parent).attention_head_size)  # type: ignore[arg-type]
 
 
-_BERT = Family("bert.encoder.layer", up="intermediate.dense", down="output.dense")
-_ROBERTA = Family("roberta.encoder.layer", up="intermediate.dense", down="output.dense")
+def _linear(layer: nn.Module, path: str) -> nn.Linear:
+    found = layer.get_submodule(path)
+    assert isinstance(found, nn.Linear)
+    return found
+
+
+def _like_bert(kind: str) -> Family:
+    return Family(
+        f"{kind}.encoder.layer",
+        projections=("attention.self.query", "attention.self.key", "attention.self.value"),
+        merge="attention.output.dense",
+        up="intermediate.dense",
+        down="output.dense",
+    )
+
 
 FAMILIES = {
-    "bert": _BERT,
-    "roberta": _ROBERTA,
-    "xlm-roberta": _ROBERTA,
-    "camembert": _ROBERTA,
-    "electra": Family("electra.encoder.layer", up="intermediate.dense", down="output.dense"),
+    "bert": _like_bert("bert"),
+    "roberta": _like_bert("roberta"),
+    "xlm-roberta": _like_bert("roberta"),
+    "camembert": _like_bert("roberta"),
+    "electra": _like_bert("electra"),
     "distilbert": Family(
         "distilbert.transformer.layer",
+        projections=("attention.q_lin", "attention.k_lin", "attention.v_lin"),
+        merge="attention.out_lin",
         up="ffn.lin1",
         down="ffn.lin2",
         depth="n_layers",

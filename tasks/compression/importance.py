@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from tasks.compression.families import Family
-from tasks.compression.surgery import Neurons, without
+from tasks.compression.surgery import Parts, without
 from tasks.training.batches import Encoded
 from tasks.training.classifier import task_of_model
 from tasks.training.objective import TaskLoss
@@ -59,36 +59,66 @@ def layers_to_remove(
 
 def neurons_to_keep(
     model: nn.Module, family: Family, count: int, probe: Encoded, plan: Plan, batch: int
-) -> list[Neurons]:
+) -> list[Parts]:
     """For each layer the `count` FFN neurons worth most, in ascending order.
 
     A neuron's worth is the Fisher information of a mask on its output: the square of activation
     times gradient, summed over a text's tokens, averaged over texts (Kwon et al. 2022).
     """
-    worth = _fisher(model, family, probe, plan, batch)
+    downs = [family.feed_forward(layer)[1] for layer in family.layers_of(model)]
+    worth = _fisher(model, downs, [1] * len(downs), probe, plan, batch)
     return [np.sort(np.argsort(-layer, kind="stable")[:count]) for layer in worth]
 
 
+def heads_to_keep(
+    model: nn.Module, family: Family, layers: Sequence[int], count: int, probe: Encoded,
+    plan: Plan, batch: int,
+) -> list[Parts]:  # fmt: skip
+    """Of each of these layers the attention heads to keep, `count` in all, in ascending order.
+
+    Those worth most, by the Fisher information of a mask on what a head gives, whatever layer they
+    stand in; but the best of each layer stays.
+    """
+    every = family.layers_of(model)
+    merges = [family.attention(layer)[1] for layer in every]
+    sizes = [family.head_size(layer) for layer in every]
+    worth = _fisher(model, merges, sizes, probe, plan, batch)
+    ranked = [
+        (place > 0, -worth[layer][head], layer, int(head))
+        for layer in layers
+        for place, head in enumerate(np.argsort(-worth[layer], kind="stable"))
+    ]
+    kept = {(layer, head) for _, _, layer, head in sorted(ranked)[: max(count, len(layers))]}
+    return [
+        np.array([head for head in range(len(worth[layer])) if (layer, head) in kept], np.int64)
+        for layer in layers
+    ]
+
+
 def _fisher(
-    model: nn.Module, family: Family, probe: Encoded, plan: Plan, batch: int
-) -> list[npt.NDArray[np.float64]]:
+    model: nn.Module, readers: Sequence[nn.Linear], sizes: Sequence[int], probe: Encoded,
+    plan: Plan, batch: int,
+) -> list[npt.NDArray[np.float64]]:  # fmt: skip
+    """Of what each reader is given, in parts of `sizes` places, what each part is worth."""
     objective = TaskLoss(task_of_model(model))
-    downs = [family.feed_forward(layer)[1] for layer in family.layers_of(model)]
-    worth = [torch.zeros(down.in_features, dtype=torch.float64) for down in downs]
+    worth = [
+        torch.zeros(reader.in_features // size, dtype=torch.float64)
+        for reader, size in zip(readers, sizes, strict=True)
+    ]
     masks: dict[int, torch.Tensor] = {}
 
     def masked(number: int) -> object:
         def hook(_module: nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
             (activation,) = inputs
-            mask = activation.new_ones(len(activation), 1, activation.shape[-1])
+            mask = activation.new_ones(len(activation), 1, len(worth[number]))
             masks[number] = mask.requires_grad_()
-            return (activation * masks[number],)
+            return (activation * masks[number].repeat_interleave(sizes[number], -1),)
 
         return hook
 
     hooks = [
-        down.register_forward_pre_hook(masked(i))  # type: ignore[arg-type]
-        for i, down in enumerate(downs)
+        reader.register_forward_pre_hook(masked(i))  # type: ignore[arg-type]
+        for i, reader in enumerate(readers)
     ]
     model.eval()
     try:
@@ -96,7 +126,7 @@ def _fisher(
             inputs = to_device(probe.collate(rows), plan)
             with plan.autocast():
                 loss = objective(model, inputs, rows)
-            gradients = torch.autograd.grad(loss, [masks[i] for i in range(len(downs))])
+            gradients = torch.autograd.grad(loss, [masks[i] for i in range(len(readers))])
             for total, gradient in zip(worth, gradients, strict=True):
                 total += gradient.double().pow(2).sum((0, 1)).cpu()
     finally:

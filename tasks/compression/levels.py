@@ -10,7 +10,7 @@ from torch import nn
 
 from tasks.compression.distillation import Distillation
 from tasks.compression.families import Family
-from tasks.compression.importance import Damage, layers_to_remove, neurons_to_keep
+from tasks.compression.importance import Damage, heads_to_keep, layers_to_remove, neurons_to_keep
 from tasks.compression.surgery import cut
 from tasks.stage.errors import BadInput
 from tasks.training.batches import Encoded
@@ -37,6 +37,8 @@ class Cut(Protocol):
     def layers(self) -> float: ...
     @property
     def neurons(self) -> float: ...
+    @property
+    def heads(self) -> float: ...
     @property
     def keep(self) -> list[list[int]] | None: ...
     @property
@@ -84,6 +86,9 @@ class Level:
     name: str
     kept_layers: list[int]
     neurons: int
+    """Of each layer's feed-forward network."""
+    heads: list[int]
+    """How many attention heads each layer has."""
     removed_layers: list[int] = field(default_factory=list)
     removed_neurons: int = 0
     measured: list[dict[str, Any]] = field(default_factory=list)
@@ -100,7 +105,8 @@ def whole_model(model: nn.Module, family: Family) -> Level:
     """The fine-tuned model itself, as the level that the first cut starts from."""
     layers = family.layers_of(model)
     width = family.feed_forward(layers[0])[0].out_features
-    return Level("finetuned", list(range(len(layers))), width)
+    heads = [family.attention(layer)[1].in_features // family.head_size(layer) for layer in layers]
+    return Level("finetuned", list(range(len(layers))), width, heads)
 
 
 def smaller(
@@ -119,16 +125,22 @@ def smaller(
         count = min(depth - 1, max(1, round(how.layers * depth))) if how.layers else 0
         removed, measured = layers_to_remove(model, family, count, probe, plan)
     neurons = max(1, round(above.neurons * (1 - how.neurons)))
-    if not removed and neurons == above.neurons:
-        return None
     kept = [i for i in range(len(above.kept_layers)) if i not in removed]
+    there = sum(above.heads[i] for i in kept)
+    few = max(len(kept), round(there * (1 - how.heads)))
+    if not removed and neurons == above.neurons and few == there:
+        return None
     texts = probe_of(material.train, how.probe)
     best = neurons_to_keep(model, family, neurons, texts, plan, how.batch)
-    student = cut(model, family, kept, [best[i] for i in kept])
+    heads = None
+    if few < there:
+        heads = heads_to_keep(model, family, kept, few, texts, plan, how.batch)
+    student = cut(model, family, kept, [best[i] for i in kept], heads)
     level = Level(
         name=f"level{number}",
         kept_layers=[above.kept_layers[i] for i in kept],
         neurons=neurons,
+        heads=[len(each) for each in heads] if heads else [above.heads[i] for i in kept],
         removed_layers=[above.kept_layers[i] for i in removed],
         removed_neurons=above.neurons - neurons,
         measured=[_named(damage, above) for damage in measured],

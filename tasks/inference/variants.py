@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import onnx
 
+from tasks.compression.families import family_of
+from tasks.compression.surgery import compact
 from tasks.compression.vocabulary import Trimmed
 from tasks.data.dataset import Text
 from tasks.inference.agreement import Agreement, compare
@@ -82,6 +84,9 @@ class Exported:
         self.texts, self.seen, self.mask = texts, seen, mask
         self.tokenizer = load_tokenizer(source)
         self.model: Any = load_finetuned(source, "eager")
+        family = family_of(self.model)
+        if family is not None:
+            compact(self.model, family)
         self.task = task_of_model(self.model)
         self.stride = stride_of_model(self.model)
         if small is not None:

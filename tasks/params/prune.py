@@ -20,6 +20,9 @@ class Prune(Section):
     max_levels: int = Field(8, ge=0, description="0 keeps the fine-tuned model as it is")
     layers: Number = Field(0.3, ge=0, lt=1, description="share of the layers a level removes")
     neurons: Number = Field(0.4, ge=0, lt=1, description="share of the FFN neurons it removes")
+    heads: Number = Field(
+        0.0, ge=0, lt=1, description="share of the attention heads it removes, of all its layers'"
+    )
     keep: list[list[int]] | None = Field(
         None, description="the fine-tuned model's layers each level keeps, in place of measuring"
     )

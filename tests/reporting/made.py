@@ -56,6 +56,7 @@ def level(name: str, kept: list[int], removed: list[int], drop: float) -> dict[s
         "kept_layers": kept,
         "removed_layers": removed,
         "neurons": 1382,
+        "heads": [12 - layer for layer in kept],
         "removed_neurons": 154,
         "measured": trials,
         "figure_unrecovered": 0.7,
