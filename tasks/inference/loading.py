@@ -10,7 +10,7 @@ from typing import Any
 import onnxruntime
 from tokenizers import Tokenizer
 
-from tasks.inference.release import Session
+from tasks.inference.release import PROVIDERS, Session
 from tasks.masking import Masker
 from tasks.stage.errors import BadInput
 
@@ -61,7 +61,7 @@ def load_session(
     if settings.runtime == "openvino":
         from tasks.inference.openvino import OpenVino
 
-        session: Any = OpenVino(path, settings, threads, at_once)
+        session: Any = OpenVino(path, threads, at_once)
         known = session.outputs
     else:
         session = _onnxruntime(path, settings, threads)
@@ -83,8 +83,8 @@ def _onnxruntime(path: Path, settings: Session, threads: int) -> Any:
     for key, value in settings.config.items():
         options.add_session_config_entry(key, value)
     wanted: list[Any] = [CPU]
-    if settings.provider in onnxruntime.get_available_providers():
-        wanted.insert(0, (settings.provider, settings.options))
+    if settings.provider is not None and settings.provider in onnxruntime.get_available_providers():
+        wanted.insert(0, (settings.provider, PROVIDERS[settings.provider]))
     try:
         session = onnxruntime.InferenceSession(
             str(path), options, wanted, disabled_optimizers=settings.disabled

@@ -37,6 +37,14 @@ Optimisation = Literal["none", "basic", "extended", "all"]
 Precision = Literal["fp32", "fp16", "int8"]
 Runtime = Literal["onnxruntime", "openvino"]
 
+PROVIDERS: dict[str, dict[str, str]] = {
+    "CUDAExecutionProvider": {},
+    "TensorrtExecutionProvider": {"trt_fp16_enable": "1", "trt_int8_enable": "1"},
+    "QNNExecutionProvider": {"backend_type": "htp"},
+}
+"""ONNX Runtime's execution providers that a card may name, with their options. These stand here and
+not on a card: some of them are paths of libraries, and a release is data."""
+
 
 @dataclass(frozen=True)
 class Session:
@@ -53,13 +61,11 @@ class Session:
     spinning: bool = True
     """Whether idle threads wait busily for work: lower latency, but it keeps cores warm."""
     config: dict[str, str] = field(default_factory=dict)
-    """Further configuration, as the runtime names it."""
+    """Further session configuration entries, as ONNX Runtime names them."""
     runtime: Runtime = "onnxruntime"
     provider: str | None = None
     """ONNX Runtime's execution provider, by its name (`CUDAExecutionProvider`); null: the CPU's,
     which also takes over where this one is missing."""
-    options: dict[str, str] = field(default_factory=dict)
-    """Of the provider."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +172,7 @@ class Release:
             if not card[name]:
                 del card[name]
         usual = asdict(Session())
-        for name in ("alone", "runtime", "provider", "options"):
+        for name in ("alone", "runtime", "provider"):
             if card["session"][name] == usual[name]:
                 del card["session"][name]
         text = json.dumps(card, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -263,7 +269,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "precision": (str,), "level": (str,), "pad_side": (str,), "task": (str,),
     "optimisation": (str,), "version": (str, type(None)),
     "runtime": (str,), "provider": (str, type(None)),
-    "pairs": (bool,), "spinning": (bool,), "fixed": (bool,), "options": (dict,),
+    "pairs": (bool,), "spinning": (bool,), "fixed": (bool,),
     "config": (dict,), "base": (dict,), "params": (dict,), "facts": (dict,), "files": (dict,),
 }  # fmt: skip
 _CHOICES = {
@@ -271,6 +277,7 @@ _CHOICES = {
     "pad_side": ("right", "left"),
     "optimisation": get_args(Optimisation),
     "runtime": get_args(Runtime),
+    "provider": (None, *PROVIDERS),
 }
 
 T = TypeVar("T", Session, Release)
@@ -304,7 +311,9 @@ def _checked(kind: type[T], content: Any, where: str) -> T:
             takes = " or ".join(each.__name__ for each in _KINDS[name])
             raise BadInput(f"{where}: {name}: got {value!r}; takes {takes}")
         if name in _CHOICES and value not in _CHOICES[name]:
-            raise BadInput(f"{where}: {name}: got {value!r}; takes {', '.join(_CHOICES[name])}")
+            raise BadInput(
+                f"{where}: {name}: got {value!r}; takes {', '.join(map(str, _CHOICES[name]))}"
+            )
     for name, key in known.items():
         required = key.default is MISSING and key.default_factory is MISSING
         if required and name not in content:

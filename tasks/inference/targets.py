@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from tasks.inference.release import Precision, Runtime
@@ -40,10 +40,6 @@ class Target:
     runtime: Runtime = "onnxruntime"
     provider: str | None = None
     """ONNX Runtime's execution provider; None: the CPU's."""
-    options: dict[str, str] = field(default_factory=dict)
-    """Of the provider."""
-    config: dict[str, str] = field(default_factory=dict)
-    """Further configuration, as the runtime names it."""
     elsewhere: bool = False
     """Whether it is for other processors than those that nights run on."""
 
@@ -69,7 +65,6 @@ TARGETS: dict[str, Target] = {
             fusion="none",
             static=Static("uint8"),
             runtime="openvino",
-            config={"INFERENCE_PRECISION_HINT": "f32"},
         ),
         Target(
             "cuda",
@@ -85,7 +80,6 @@ TARGETS: dict[str, Target] = {
             fusion="none",
             static=Static("int8", tables=False),
             provider="TensorrtExecutionProvider",
-            options={"trt_fp16_enable": "1", "trt_int8_enable": "1"},
         ),
         Target(
             "qnn",
@@ -95,7 +89,6 @@ TARGETS: dict[str, Target] = {
             static=Static("uint16", everything=True),
             fixed=True,
             provider="QNNExecutionProvider",
-            options={"backend_type": "htp"},
         ),
         Target(
             "mobile",

@@ -239,8 +239,6 @@ class Exported:
                 disabled=left_out(fusion),
                 runtime=target.runtime,
                 provider=target.provider,
-                options=target.options,
-                config=target.config,
             ),
             params=how,
         ).answering(self.task).write(folder)

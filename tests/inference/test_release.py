@@ -160,6 +160,12 @@ def test_a_file_of_the_release_that_went_missing_is_named(folder: Path) -> None:
         ({"labels": "bad"}, "labels: got 'bad'; takes list or tuple"),
         ({"mask": "email"}, "mask: got 'email'; takes list or tuple"),
         ({"precision": "int2"}, "precision: got 'int2'; takes fp32, fp16, int8"),
+        ({"session": {"runtime": "tvm"}}, "session: runtime: got 'tvm'; takes onnxruntime, openv"),
+        (
+            {"session": {"provider": "mine.so"}},
+            "session: provider: got 'mine.so'; takes None, CUDAExecutionProvider",
+        ),
+        ({"session": {"options": {"backend_path": "mine.so"}}}, "options: unknown key"),
         ({"session": {"speed": 11}}, "session: speed: unknown key; known are threads"),
         ({"session": None}, "session: got None; takes keys and values"),
         ({"files": {}}, "it has no checksum for model.onnx"),
