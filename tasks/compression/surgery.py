@@ -57,6 +57,8 @@ def plain(model: nn.Module, family: Family) -> Iterator[None]:
     for layer in family.layers_of(model):
         before, after = family.attention(layer)
         missing = after.out_features - after.in_features
+        if not missing:
+            continue
         cut_down += [(each, each.weight, each.bias) for each in (*before, after)]
         for each in before:
             each.weight = nn.Parameter(F.pad(each.weight.detach(), (0, 0, 0, missing)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import onnx
 from onnxruntime.quantization import CalibrationDataReader
 
 from tasks.inference.onnx_export import OPERATORS, is_large, save, without_traces
-from tasks.inference.quantisation import Recipe, no_advice
+from tasks.inference.quantisation import Recipe, without_advice
 from tasks.inference.targets import Static
 from tasks.task.answers import Ints
 
@@ -34,8 +33,7 @@ def calibrate(
         "int8": QuantType.QInt8,
         "uint16": QuantType.QUInt16,
     }[static.activations]
-    logging.getLogger().addFilter(no_advice)
-    try:
+    with without_advice():
         if static.everything:
             quantize(str(source), str(target), _for_npu(source, recipe, kind, batches))
         else:
@@ -60,8 +58,6 @@ def calibrate(
                     "QDQOpTypePerChannelSupportToAxis": {"MatMul": 1, "Gather": 0},
                 },
             )
-    finally:
-        logging.getLogger().removeFilter(no_advice)
     save(without_traces(onnx.load(target)), target)
 
 

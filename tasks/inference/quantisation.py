@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -45,8 +46,7 @@ def quantise(source: Path, target: Path, recipe: Recipe = Recipe()) -> None:
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    logging.getLogger().addFilter(no_advice)
-    try:
+    with without_advice():
         quantize_dynamic(
             source,
             target,
@@ -58,8 +58,6 @@ def quantise(source: Path, target: Path, recipe: Recipe = Recipe()) -> None:
             use_external_data_format=is_large(source),
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         )
-    finally:
-        logging.getLogger().removeFilter(no_advice)
     save(without_traces(onnx.load(target)), target)
 
 
@@ -159,8 +157,17 @@ def _damage(reference: Floats, logits: Floats) -> float:
     return float(np.square(logits - reference).mean())
 
 
-def no_advice(record: logging.LogRecord) -> bool:
-    """The quantiser always advises to pre-process, which the fused graph doesn't need, and tells
-    that it raises the opset where 16 bits ask for that."""
+@contextmanager
+def without_advice() -> Iterator[None]:
+    """While the block lasts, the quantiser neither advises to pre-process, which the fused graph
+    doesn't need, nor tells that it raises the opset where 16 bits ask for that."""
+    logging.getLogger().addFilter(_no_advice)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeFilter(_no_advice)
+
+
+def _no_advice(record: logging.LogRecord) -> bool:
     told = record.getMessage()
     return "pre-processing" not in told and "opset version" not in told

@@ -249,7 +249,8 @@ class Exported:
         source = self.graph(fusion)
         if target.fixed:
             source = self.work / f"{self.level}-fixed.onnx"
-            fix_shape(self.graph(fusion), source, self.tokenizer.model_max_length)
+            if not source.is_file():
+                fix_shape(self.graph(fusion), source, self.tokenizer.model_max_length)
         if precision == "int8" and target.static is None:
             quantise(source, path, recipe)
         elif precision == "int8":
