@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import onnx_ir
@@ -28,6 +30,22 @@ FUSED = "MultiHeadAttention"
 """The operator of ONNX Runtime's that is a whole attention."""
 JOINED = "nightshift-joined"
 """What transformers calls an attention that becomes it."""
+
+
+Answer = Callable[[list[Any]], object]
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What a text takes, in ms: when it comes alone, and as one of many at once."""
+
+    alone: float
+    together: float
+
+    @property
+    def both(self) -> float:
+        """Their geometric mean: a tenth less of either is worth the same."""
+        return math.sqrt(self.alone * self.together)
 
 
 def left_out(fusion: str) -> tuple[str, ...]:
@@ -99,9 +117,25 @@ def without_heads(model: onnx_ir.Model) -> None:
 
 
 def latencies(
-    candidates: Mapping[str, Callable[[list[Any]], object]], texts: Sequence[Any], rounds: int = 5
+    candidates: Mapping[str, Answer], texts: Sequence[Any], rounds: int = 5
 ) -> dict[str, float]:
-    """Median milliseconds a text of each candidate, one text at a time, the candidates in turn.
+    """Median milliseconds a text of each candidate, one text at a time, the candidates in turn."""
+    return _timed(candidates, [[text] for text in texts], rounds)
+
+
+def speeds(
+    candidates: Mapping[str, Answer], texts: Sequence[Any], rounds: int = 5
+) -> dict[str, Speed]:
+    """How fast each candidate is at one text at a time and at all of them at once, in turn."""
+    alone = latencies(candidates, texts, rounds)
+    together = _timed(candidates, [texts], rounds)
+    return {name: Speed(alone[name], together[name] / len(texts)) for name in candidates}
+
+
+def _timed(
+    candidates: Mapping[str, Answer], calls: Sequence[Sequence[Any]], rounds: int
+) -> dict[str, float]:
+    """Median milliseconds a call of each candidate.
 
     In turn, so that a machine that slows down for a while slows down all of them alike. The first
     round only warms up.
@@ -109,9 +143,9 @@ def latencies(
     raw: dict[str, list[float]] = {name: [] for name in candidates}
     for turn in range(rounds + 1):
         for name, predict in candidates.items():
-            for text in texts:
+            for texts in calls:
                 started = time.perf_counter()
-                predict([text])
+                predict(list(texts))
                 if turn:
                     raw[name].append(1e3 * (time.perf_counter() - started))
     return {name: statistics.median(times) for name, times in raw.items()}

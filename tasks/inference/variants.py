@@ -16,7 +16,7 @@ from tasks.data.dataset import Text
 from tasks.inference.agreement import Agreement, compare
 from tasks.inference.calibration import Feeds, calibrate
 from tasks.inference.exits import as_graph
-from tasks.inference.fusion import FUSIONS, fusable, latencies, left_out
+from tasks.inference.fusion import FUSIONS, Speed, fusable, latencies, left_out, speeds
 from tasks.inference.lowering import compiled, fix_shape, halve
 from tasks.inference.onnx_export import export_onnx, input_names, save
 from tasks.inference.predictor import Predictor
@@ -157,23 +157,23 @@ class Exported:
             self.task, reference, logits, lambda found: predictor.meaning(self.texts, found)
         )
 
-    def time_fusions(self, target: Target, precision: Precision) -> dict[str, float]:
-        """Median latency in ms of each fusion at one text at a time; one entry when pinned."""
+    def time_fusions(self, target: Target, precision: Precision) -> dict[str, Speed | None]:
+        """How fast each fusion is; a single entry, unmeasured, when it is pinned."""
         pinned = target.fusion or self.wishes.fusion
         if pinned is not None:
-            return {pinned: 0.0}
+            return {pinned: None}
         choices = [each for each in FUSIONS if "attention" not in each or fusable(self.model)]
         kind = target.kind(precision)
         folders = {fusion: self.work / f"{kind}-{fusion}" for fusion in choices}
         for fusion, folder in folders.items():
             self.write(folder, target, precision, fusion)
-        found = latencies(
+        found = speeds(
             {name: Predictor.load(folder) for name, folder in folders.items()},
             self.texts[:TEXTS_TIMED],
         )
-        told = ", ".join(f"{name} {ms:.2f} ms" for name, ms in found.items())
-        print(f"export: fusions for {kind}: {told}", flush=True)
-        return found
+        told = (f"{name} {ms.alone:.2f} ms, {ms.together:.2f}" for name, ms in found.items())
+        print(f"export: fusions for {kind}, one text, of many: {'; '.join(told)}", flush=True)
+        return dict(found)
 
     def time_threads(self, folder: Path) -> dict[int, float]:
         """Median latency in ms of the variant in `folder` at one text at a time, by its threads.

@@ -13,9 +13,9 @@ import onnxruntime
 import pytest
 import torch
 
-from tasks.export import _judge
+from tasks.export import _fastest, _judge
 from tasks.inference.agreement import compare
-from tasks.inference.fusion import FUSED, fusable, latencies
+from tasks.inference.fusion import FUSED, Speed, fusable, latencies, speeds
 from tasks.inference.onnx_export import export_onnx, input_names
 from tasks.inference.quantisation import quantise
 from tasks.params.export import Export
@@ -155,3 +155,16 @@ def test_latencies_are_medians_of_interleaved_calls() -> None:
     predictors = {name: lambda _texts, name=name: calls.append(name) for name in ("a", "b")}
     assert set(latencies(predictors, ["x", "y"], rounds=2)) == {"a", "b"}
     assert calls == ["a", "a", "b", "b"] * 3
+
+
+def test_a_fusion_is_chosen_by_single_texts_and_by_many_alike() -> None:
+    fast_alone, fast_together = Speed(1.0, 0.9), Speed(1.1, 0.6)
+    assert _fastest({"layernorm": fast_alone, "none": fast_together}) == "none"
+    assert _fastest({"attention": None}) == "attention"
+
+
+def test_many_texts_are_timed_in_one_call() -> None:
+    calls: list[int] = []
+    found = speeds({"a": lambda texts: calls.append(len(texts))}, ["x", "y", "z"], rounds=1)
+    assert calls == [1] * 6 + [3] * 2
+    assert found["a"].together > 0
