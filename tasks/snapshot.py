@@ -18,6 +18,7 @@ from tasks.sources.partitions import partition_date, up_to
 from tasks.sources.pretrained import pin_model
 from tasks.sources.reference import IN_STORE, NOTHING, pin_reference, pin_release
 from tasks.sources.resolve import resolve
+from tasks.sources.samples import unlabelled_of
 from tasks.sources.source import Pinned
 from tasks.stage.errors import BadInput
 from tasks.stage.outputs import write_json
@@ -97,10 +98,13 @@ def pin_data(role: str, uri: str, last: date | None) -> PinnedData:
 def _wanted(ingest: Ingest) -> list[tuple[str, str]]:
     """Role and URI of every source; paths for given splits stand in place of `ingest.source`."""
     wanted: list[tuple[str, str | None]] = [("all", ingest.source)]
+    unlabelled = ingest.unlabelled
     if isinstance(ingest.split, GivenSplits):
         given = ingest.split
         wanted = [("train", given.train), ("validation", given.validation), ("test", given.test)]
-    wanted.append(("unlabelled", ingest.unlabelled))
+    elif unlabelled is None:
+        unlabelled = unlabelled_of(str(ingest.source))
+    wanted.append(("unlabelled", unlabelled))
     return [(role, uri) for role, uri in wanted if uri is not None]
 
 

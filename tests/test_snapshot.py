@@ -96,6 +96,17 @@ def test_given_splits_and_unlabelled_are_sources_of_their_own() -> None:
     assert [source["role"] for source in sources] == ["train", "test", "unlabelled"]
 
 
+def test_a_sample_brings_its_texts_without_labels_unless_others_are_given() -> None:
+    def sources(**ingest: Any) -> list[dict[str, str]]:
+        write_params({"ingest": {"source": "sample:reviews", **ingest}})
+        pinned()
+        found = json.loads(Path("data/snapshot.json").read_text())["sources"]
+        return [{each["role"]: each["uri"]} for each in found]
+
+    assert sources() == [{"all": "sample:reviews"}, {"unlabelled": "sample:comments"}]
+    assert sources(unlabelled="source")[1:] == [{"unlabelled": "source"}]
+
+
 def test_the_reference_is_a_release() -> None:
     Path("release").mkdir()
     Path("release/release.json").write_text('{"labels": ["b", "a"], "version": "v1.2.0"}')

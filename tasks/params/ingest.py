@@ -51,7 +51,9 @@ class Ingest(Section):
     salt: str = Field("nightshift", description="another salt, another split")
     validation: Share = Field(0.1, gt=0, description="share of the examples held out to choose by")
     test: Share = Field(0.1, gt=0, description="share held out to report on, never to choose by")
-    unlabelled: str | None = Field(None, description="a source of texts without labels")
+    unlabelled: str | None = Field(
+        None, description="a source of texts without labels; null: what comes with a sample"
+    )
     max_characters: int = Field(100_000, ge=1, description="longer texts go to quarantine")
     max_quarantine: Share = Field(0.05, description="share of bad rows above which the run stops")
     mask: list[Personal] = Field(

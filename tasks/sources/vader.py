@@ -94,6 +94,21 @@ def make_domains(archive: Path, folder: Path) -> None:
     )
 
 
+def make_comments(archive: Path, folder: Path) -> None:
+    """Texts of the three domains that are no films, without labels."""
+    write_nights(
+        folder,
+        "comments.csv",
+        ["id", "text"],
+        (
+            (night_of(f"{domain} {each.number}"), [f"{domain}-{each.number}", each.text])
+            for domain in DOMAINS
+            if domain != "movies"
+            for each in _rated(archive, folder.parent, domain)
+        ),
+    )
+
+
 def rated(line: str) -> Rated:
     """One line: number, mean rating and text with tabs between."""
     number, rating, text = line.split("\t", 2)

