@@ -76,7 +76,7 @@ def _prune(plan: Plan, params: Prune, tokenizer: Any) -> dict[str, Any]:
     train, taught, validation = map(vocabulary.renumbered, (train, taught, validation))
     lessons = ask(teacher, taught, plan)
     objective = Distillation(lessons, task, params.temperature, params.hidden_weight)
-    material = Material(train, taught, validation, plan)
+    material = Material(train, validation, plan)
     reference = material.figure_of(teacher)
     levels, histories = _family(
         teacher, family, params, material, reference, objective, tokenizer, vocabulary
@@ -100,7 +100,7 @@ def _family(
         if done.is_dir():
             model, level, history = _read(done, family, material.plan, vocabulary)
         else:
-            step = smaller(model, family, level, material, params)
+            step = smaller(model, family, level, material, params, objective)
             if step is None:
                 break
             model, level = step
@@ -124,7 +124,7 @@ def _why_not(model: nn.Module, family: Family | None, params: Prune) -> str | No
     if family is None:
         kind = model.config.model_type  # type: ignore[union-attr]
         return f"{kind} models pass through whole; pruning knows {', '.join(FAMILIES)}"
-    removes = params.layers or params.neurons or params.heads or params.keep
+    removes = any(map(np.any, (params.layers, params.neurons, params.heads))) or params.keep
     if params.max_levels == 0 or not removes:
         return "switched off by prune.max_levels, or by prune.layers, prune.neurons and prune.heads"
     return None

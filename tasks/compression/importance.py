@@ -29,6 +29,8 @@ class Damage:
     """From the answers of the whole model, as the task measures it: of classes the mean KL
     divergence of their probabilities (nats)."""
     figure: float
+    recovered: float | None = None
+    """The divergence after a trial: a short recovery; None where there was none."""
 
 
 def layers_to_remove(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from torch import nn
@@ -11,7 +12,7 @@ from torch import nn
 from tasks.compression.distillation import Distillation
 from tasks.compression.families import Family
 from tasks.compression.importance import Damage, heads_to_keep, layers_to_remove, neurons_to_keep
-from tasks.compression.surgery import cut
+from tasks.compression.surgery import Parts, cut
 from tasks.stage.errors import BadInput
 from tasks.training.batches import Encoded
 from tasks.training.checkpoints import Checkpoint
@@ -19,7 +20,7 @@ from tasks.training.classifier import task_of_model
 from tasks.training.history import History
 from tasks.training.loop import fit
 from tasks.training.plan import Plan
-from tasks.training.scoring import predict, score
+from tasks.training.scoring import divergence, predict, score
 
 COMEBACK = 4.0
 """Points of the figure that no level has been seen to gain in the second half of its recovery (the
@@ -28,23 +29,39 @@ most was 3.6, of accuracy): one further off than that at half time is given up."
 
 PROBE_TOKENS = 16_384
 """About as many tokens the examples have that importance is measured on: fewer of long ones."""
+SHORTLIST = 5
+"""Choices of layers that are tried, those that do least damage before any recovery."""
+JUDGES = 4
+"""Probes' worth of texts that a trial is judged on: differences are a hundredth of a nat."""
+TRIAL_STEPS = 32
+"""A trial's least: where it has few texts its batches are smaller."""
+
+
+Shares = float | list[float]
+"""What goes at each level, of what there is; of a list a level has the next, and in turns."""
 
 
 class Cut(Protocol):
     """How much a level removes: the section `prune:` has it."""
 
     @property
-    def layers(self) -> float: ...
+    def layers(self) -> Shares: ...
     @property
-    def neurons(self) -> float: ...
+    def neurons(self) -> Shares: ...
     @property
-    def heads(self) -> float: ...
+    def heads(self) -> Shares: ...
     @property
     def keep(self) -> list[list[int]] | None: ...
     @property
     def probe(self) -> int: ...
     @property
+    def trial(self) -> float: ...
+    @property
     def batch(self) -> int: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def seed(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -68,8 +85,6 @@ class Material:
 
     train: Encoded
     """Texts with labels, and copies of them."""
-    taught: Encoded
-    """What the student is shown, with labels or without."""
     validation: Encoded
     plan: Plan
 
@@ -92,7 +107,8 @@ class Level:
     removed_layers: list[int] = field(default_factory=list)
     removed_neurons: int = 0
     measured: list[dict[str, Any]] = field(default_factory=list)
-    """Each candidate of the choice: layers skipped, divergence, figure (at most 1)."""
+    """Each candidate of the choice: layers skipped, divergence, figure (at most 1), and the
+    divergence after a trial, if there was one."""
     figure_unrecovered: float = 0.0
     figure: float = 0.0
     """The task's, on validation, at most 1."""
@@ -110,9 +126,15 @@ def whole_model(model: nn.Module, family: Family) -> Level:
 
 
 def smaller(
-    model: nn.Module, family: Family, above: Level, material: Material, how: Cut
-) -> tuple[nn.Module, Level] | None:
-    """The next smaller model, not yet recovered, or None when there is nothing left to remove."""
+    model: nn.Module, family: Family, above: Level, material: Material, how: Cut,
+    objective: Distillation,
+) -> tuple[nn.Module, Level] | None:  # fmt: skip
+    """The next smaller model, not yet recovered, or None when there is nothing left to remove.
+
+    Which layers can be missed best is told by what a short recovery makes of it, among the choices
+    that do least damage without one: damage alone misleads, since an upper layer's work is learnt
+    again and a lower layer's is not.
+    """
     number = int(above.name.removeprefix("level")) + 1 if above.name != "finetuned" else 1
     plan, probe = material.plan, probe_of(material.validation, how.probe)
     measured: list[Damage] = []
@@ -122,16 +144,23 @@ def smaller(
         removed = _given(how.keep[number - 1], above)
     else:
         depth = len(above.kept_layers)
-        count = min(depth - 1, max(1, round(how.layers * depth))) if how.layers else 0
+        gone = share(how.layers, number)
+        count = min(depth - 1, max(1, round(gone * depth))) if gone else 0
         removed, measured = layers_to_remove(model, family, count, probe, plan)
-    neurons = max(1, round(above.neurons * (1 - how.neurons)))
+    neurons = max(1, round(above.neurons * (1 - share(how.neurons, number))))
     kept = [i for i in range(len(above.kept_layers)) if i not in removed]
     there = sum(above.heads[i] for i in kept)
-    few = max(len(kept), round(there * (1 - how.heads)))
+    few = max(len(kept), round(there * (1 - share(how.heads, number))))
     if not removed and neurons == above.neurons and few == there:
         return None
     texts = probe_of(material.train, how.probe)
     best = neurons_to_keep(model, family, neurons, texts, plan, how.batch)
+    if how.trial and how.keep is None and removed:
+        measured = _tried(model, family, measured, len(removed), best, material, how, objective)
+        removed = list(min(measured, key=_after_trial).removed)
+        kept = [i for i in range(len(above.kept_layers)) if i not in removed]
+        there = sum(above.heads[i] for i in kept)
+        few = max(len(kept), round(there * (1 - share(how.heads, number))))
     heads = None
     if few < there:
         heads = heads_to_keep(model, family, kept, few, texts, plan, how.batch)
@@ -149,32 +178,82 @@ def smaller(
     return student, level
 
 
+def _tried(
+    model: nn.Module, family: Family, measured: Sequence[Damage], count: int,
+    best: Sequence[Parts], material: Material, how: Cut, objective: Distillation,
+) -> list[Damage]:  # fmt: skip
+    """`measured`, those of the shortlist with what a trial of them came to."""
+    choices = sorted(
+        (each for each in measured if len(each.removed) == count), key=lambda each: each.divergence
+    )[:SHORTLIST]
+    plan, lessons = material.plan, objective.lessons
+    rows = round(how.trial * len(lessons.texts))
+    trial = replace(objective, lessons=lessons.sample(max(rows, TRIAL_STEPS)))
+    batch = min(how.batch, max(1, len(trial.lessons.texts) // TRIAL_STEPS))
+    recovery = Recovery(1, batch, how.learning_rate, how.seed, evaluations=1)
+    judges = probe_of(material.validation, JUDGES * how.probe)
+    task, answers = objective.task, predict(model, judges, plan)
+    found: dict[tuple[int, ...], float] = {}
+    for each in choices:
+        kept = [i for i in range(len(best)) if i not in each.removed]
+        student = cut(model, family, kept, [best[i] for i in kept])
+        _distil(student, trial, judges, recovery, plan, f"prune, trial without {each.removed}")
+        found[each.removed] = divergence(task, answers, predict(student, judges, plan), judges)
+    return [replace(each, recovered=found.get(each.removed)) for each in measured]
+
+
+def _after_trial(damage: Damage) -> float:
+    return math.inf if damage.recovered is None else damage.recovered
+
+
+def share(shares: Shares, number: int) -> float:
+    """What goes at the level of this number, from 1."""
+    return shares[(number - 1) % len(shares)] if isinstance(shares, list) else shares
+
+
 def recover(
     student: nn.Module, level: Level, reference: float, material: Material,
     recovery: Recovery, objective: Distillation, checkpoint: Checkpoint, max_drop: float,
 ) -> History:  # fmt: skip
-    """Distil in place; fills in the level's figure and its drop below `reference` (at most 1).
+    """Distil in place; fills in the level's figure and its drop below `reference` (at most 1)."""
+    history = _distil(
+        student,
+        objective,
+        material.validation,
+        recovery,
+        material.plan,
+        f"prune {level.name} ({len(level.kept_layers)} layers)",
+        checkpoint,
+        reference - (max_drop + COMEBACK) / 100,
+    )
+    level.figure = history.evaluations[history.best]["figure"]
+    level.drop = 100 * (reference - level.figure)
+    return history
+
+
+def _distil(
+    student: nn.Module, objective: Distillation, validation: Encoded, recovery: Recovery,
+    plan: Plan, title: str, checkpoint: Checkpoint | None = None, hopeless: float = -math.inf,
+) -> History:  # fmt: skip
+    """In place, on all of the objective's lessons.
 
     The embeddings stay as they are: the teacher's fit the student, and training them on a few
     thousand texts costs an eighth of the time and does harm.
     """
     without_dropout(student)
     student.get_input_embeddings().requires_grad_(False)  # type: ignore[operator]
-    history = fit(
+    return fit(
         student,
         objective,
-        material.taught,
-        material.validation,
+        objective.lessons.texts,
+        validation,
         recovery,
-        material.plan,
+        plan,
         checkpoint,
-        title=f"prune {level.name} ({len(level.kept_layers)} layers)",
-        hopeless_below=reference - (max_drop + COMEBACK) / 100,
+        title=title,
+        hopeless_below=hopeless,
         keep="last",
     )
-    level.figure = history.evaluations[history.best]["figure"]
-    level.drop = 100 * (reference - level.figure)
-    return history
 
 
 def without_dropout(model: nn.Module) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from tasks.params.base import Number, Section
+
+Share = Annotated[Number, Field(ge=0, lt=1)]
+Shares = Share | Annotated[list[Share], Field(min_length=1)]
+"""Of what a level removes: of every level, or of one after the other, and from the first again."""
 
 
 class Prune(Section):
@@ -18,10 +22,16 @@ class Prune(Section):
         2.0, ge=0, le=100, description="points of the task's figure on validation a level may lose"
     )
     max_levels: int = Field(8, ge=0, description="0 keeps the fine-tuned model as it is")
-    layers: Number = Field(0.3, ge=0, lt=1, description="share of the layers a level removes")
-    neurons: Number = Field(0.4, ge=0, lt=1, description="share of the FFN neurons it removes")
-    heads: Number = Field(
-        0.0, ge=0, lt=1, description="share of the attention heads it removes, of all its layers'"
+    layers: Shares = Field(
+        [0.3, 0.0],
+        description="share of the layers a level removes; of a list each level takes the next",
+    )
+    neurons: Shares = Field(
+        [0.4, 0.25], description="share of the FFN neurons it removes, or a list as for layers"
+    )
+    heads: Shares = Field(
+        [0.0, 0.33],
+        description="share of the attention heads it removes, of all its layers', or a list",
     )
     keep: list[list[int]] | None = Field(
         None, description="the fine-tuned model's layers each level keeps, in place of measuring"
@@ -42,6 +52,12 @@ class Prune(Section):
     hidden_weight: Number = Field(1.0, ge=0, description="weight of the hidden states' distance")
     probe: int = Field(
         256, ge=1, description="examples that importance is measured on; fewer long ones"
+    )
+    trial: Number = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="share of recovery's texts that a choice of layers is tried on; 0: none is",
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     device: Literal["auto", "cpu", "cuda", "mps", "xpu"] = "auto"

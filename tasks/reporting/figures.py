@@ -85,7 +85,10 @@ def recovery(evidence: Evidence) -> Markup | None:
 
 
 def damage(level: dict[str, Any], by: Yardstick) -> list[tuple[str, Markup]]:
-    """One picture a removed layer: what skipping each candidate does to the predictions."""
+    """One picture a removed layer: what skipping each candidate does to the predictions.
+
+    And one of the choices that were tried: what is left of it after a short recovery.
+    """
     steps: dict[int, list[dict[str, Any]]] = {}
     for each in records(level.get("measured")):
         steps.setdefault(len(each["removed"]), []).append(each)
@@ -101,6 +104,14 @@ def damage(level: dict[str, Any], by: Yardstick) -> list[tuple[str, Markup]]:
             (said, columns(bars, [("divergence", "muted")], y, label, 350, 150, "layer"))
         )
         gone = set(best["removed"])
+    tried = [each for each in records(level.get("measured")) if each.get("recovered") is not None]
+    if tried:
+        best = min(tried, key=lambda trial: float(trial["recovered"]))
+        bars = [_tried(trial, trial is best, by) for trial in tried]
+        label = f"Divergence of each choice of layers of {level.get('name')} after a trial"
+        y = Axis(f"divergence{NATS if by.share else ''}", partial(significant, digits=2))
+        picture = columns(bars, [("divergence", "muted")], y, label, 350, 150, "layers")
+        pictures.append(("tried: after a short recovery", picture))
     return pictures
 
 
@@ -110,8 +121,17 @@ def _candidate(trial: dict[str, Any], gone: set[int], chosen: bool, by: Yardstic
     said = (
         f"without {layers(trial['removed'])}: {significant(value)}{' nats' if by.share else ''}, "
     )
-    said += f"{by.name} {by.shown(trial.get('figure'))}{', removed' if chosen else ''}"
+    said += f"{by.name} {by.shown(trial.get('figure'))}{', least' if chosen else ''}"
     return Column(layers(added), [value], said, "b" if chosen else "muted")
+
+
+def _tried(trial: dict[str, Any], chosen: bool, by: Yardstick) -> Column:
+    value, name = float(trial["recovered"]), layers(trial["removed"])
+    unit = " nats" if by.share else ""
+    said = f"without {name}: {significant(value)}{unit} after a short recovery"
+    return Column(
+        name, [value], f"{said}{', removed' if chosen else ''}", "b" if chosen else "muted"
+    )
 
 
 def frontier(evidence: Evidence) -> Markup | None:

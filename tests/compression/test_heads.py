@@ -57,6 +57,14 @@ def test_heads_are_taken_out_and_stay_out(finetuned: Path) -> None:
     assert json.loads((LEVELS[1] / "config.json").read_text())["num_attention_heads"] == 4
 
 
+def test_of_a_list_each_level_takes_the_next_share_and_begins_again(finetuned: Path) -> None:
+    turns = {"layers": [0.5, 0.0], "neurons": [0.0, 0.5], "heads": 0.0, "max_levels": 3}
+    found = prune(WANTED.model_copy(update=turns))["levels"]
+    assert [len(level["kept_layers"]) for level in found] == [2, 2, 1]
+    width = found[0]["neurons"]
+    assert [level["neurons"] for level in found] == [width, width // 2, width // 2]
+
+
 def test_killed_between_two_levels_it_ends_the_same(
     finetuned: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

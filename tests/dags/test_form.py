@@ -41,8 +41,8 @@ def test_only_lists_and_structures_have_no_field() -> None:
     assert missing == {
         "ingest.text", "ingest.task", "ingest.split", "ingest.mask", "finetune.adversarial",
         "finetune.adapter", "finetune.adapt", "finetune.augment", "finetune.loss",
-        "finetune.sampling", "finetune.task_weights", "prune.keep", "export.exact",
-        "export.targets", "export.variants",
+        "finetune.sampling", "finetune.task_weights", "prune.layers", "prune.neurons",
+        "prune.heads", "prune.keep", "export.exact", "export.targets", "export.variants",
     }  # fmt: skip
 
 

@@ -1,0 +1,82 @@
+"""What smaller models of a fine-tuned one come to, by their shape and by what they are taught on.
+
+    .venv/bin/python -m tests.recovery 0,1,2,5:922:12 0,1,2,5:600:6 --copies 2
+
+After `make run`, in the same checkout: each is cut straight out of models/finetuned and recovers in
+one pass, on the training split, altered copies of it and, unless `--no-comments`, the texts without
+labels that the run has read. A shape is its layers, FFN neurons, and heads a layer in the mean.
+"""
+
+from __future__ import annotations
+
+import time
+
+import torch
+import typer
+
+from tasks.compression.augmentation import augmented
+from tasks.compression.distillation import Distillation, ask
+from tasks.compression.families import family_of
+from tasks.compression.importance import heads_to_keep, neurons_to_keep
+from tasks.compression.levels import Recovery, probe_of, without_dropout
+from tasks.compression.surgery import cut
+from tasks.params.base import load_section
+from tasks.params.prune import Prune
+from tasks.prune import FINETUNED, _encoded, _unlabelled
+from tasks.training.batches import join
+from tasks.training.classifier import load_finetuned, load_tokenizer, task_of_model
+from tasks.training.loop import fit
+from tasks.training.plan import make_plan
+from tasks.training.scoring import divergence, predict, score
+
+EVERYTHING = 1_000_000_000
+"""Tokens: more than there are."""
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(help=__doc__)
+def main(shapes: list[str], copies: int = 1, most: int = EVERYTHING, comments: bool = True) -> None:
+    """`most`: tokens of the texts with labels and their copies."""
+    params = load_section(Prune)
+    tokenizer = load_tokenizer(FINETUNED)
+    plan = make_plan(params, tokenizer.model_max_length)
+    teacher = load_finetuned(FINETUNED, plan.attention).to(plan.device)
+    family, task = family_of(teacher), task_of_model(teacher)
+    assert family is not None
+    train, validation = (_encoded(split, tokenizer, teacher) for split in ("train", "validation"))
+    taught = augmented(train, tokenizer.all_special_ids, copies, most, params.seed)
+    if comments:
+        free = params.model_copy(update={"max_tokens": EVERYTHING})
+        taught = join([taught, _unlabelled(train, tokenizer, teacher, free)])
+    print(f"{len(taught):,} texts of {len(taught.ids):,} tokens", flush=True)
+    objective = Distillation(
+        ask(teacher, taught, plan), task, params.temperature, params.hidden_weight
+    )
+    answers, probe = predict(teacher, validation, plan), probe_of(train, params.probe)
+    for shape in shapes:
+        torch.manual_seed(params.seed)
+        numbers, width, heads = shape.split(":")
+        kept = [int(number) for number in numbers.split(",")]
+        best = neurons_to_keep(teacher, family, int(width), probe, plan, params.batch)
+        few = heads_to_keep(
+            teacher, family, kept, round(float(heads) * len(kept)), probe, plan, params.batch
+        )
+        student = cut(teacher, family, kept, [best[layer] for layer in kept], few)
+        without_dropout(student)
+        student.get_input_embeddings().requires_grad_(False)  # type: ignore[operator]
+        cut_down, started = predict(student, validation, plan), time.monotonic()
+        recovery = Recovery(params.epochs, params.batch, params.learning_rate, params.seed)
+        fit(student, objective, taught, validation, recovery, plan, title=shape, keep="last")
+        found = predict(student, validation, plan)
+        print(
+            f"RECOVERY {shape}: divergence {divergence(task, answers, cut_down, validation):.4f}, "
+            f"after {divergence(task, answers, found, validation):.4f}; {task.metric} "
+            f"{score(task, found, validation)['figure']:.4f} for "
+            f"{score(task, answers, validation)['figure']:.4f}; {time.monotonic() - started:.0f} s",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    app()
