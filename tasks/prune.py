@@ -67,7 +67,7 @@ def _prune(plan: Plan, params: Prune, tokenizer: Any) -> dict[str, Any]:
         return {"metrics": {"levels": 0}, "levels": [], "passed_through": reason}
     train, validation = (_encoded(split, tokenizer, teacher) for split in ("train", "validation"))
     more = _unlabelled(train, tokenizer, teacher, params)
-    room = params.max_tokens - len(more.ids)
+    room, originals = params.max_tokens - len(more.ids), len(train)
     train = augmented(train, tokenizer.all_special_ids, params.augment, room, params.seed)
     taught = join([train, more])
     print(f"prune: the fine-tuned model answers {len(taught):,} texts, to teach by", flush=True)
@@ -76,7 +76,7 @@ def _prune(plan: Plan, params: Prune, tokenizer: Any) -> dict[str, Any]:
     train, taught, validation = map(vocabulary.renumbered, (train, taught, validation))
     lessons = ask(teacher, taught, plan)
     objective = Distillation(lessons, task, params.temperature, params.hidden_weight)
-    material = Material(train, validation, plan)
+    material = Material(train, originals, validation, plan)
     reference = material.figure_of(teacher)
     levels, histories = _family(
         teacher, family, params, material, reference, objective, tokenizer, vocabulary

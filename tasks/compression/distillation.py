@@ -28,12 +28,10 @@ class Lessons:
     """The last hidden state that the head reads, of the first token or the mean of all, [texts,
     dimensions]; where tokens are labelled every token's."""
 
-    def sample(self, count: int, seed: int = 0) -> Lessons:
-        """Those of `count` rows drawn without replacement (all, if there are no more)."""
-        if count >= len(self.texts):
-            return self
-        rows = np.sort(np.random.default_rng(seed).permutation(len(self.texts))[:count])
-        each = [self.texts.places(rows[at : at + 1]) for at in range(count)]
+    def sample(self, count: int, among: int, seed: int = 0) -> Lessons:
+        """Those of `count` of the first `among` rows, drawn without replacement (or all those)."""
+        rows = np.sort(np.random.default_rng(seed).permutation(among)[:count])
+        each = [self.texts.places(rows[at : at + 1]) for at in range(len(rows))]
         own = np.concatenate(each) if self.texts.per_token else rows
         return Lessons(self.texts.taking(each, rows), self.logits[own], self.states[own])
 

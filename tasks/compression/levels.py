@@ -85,6 +85,8 @@ class Material:
 
     train: Encoded
     """Texts with labels, and copies of them."""
+    originals: int
+    """So many of the first are no copies."""
     validation: Encoded
     plan: Plan
 
@@ -187,17 +189,18 @@ def _tried(
         (each for each in measured if len(each.removed) == count), key=lambda each: each.divergence
     )[:SHORTLIST]
     plan, lessons = material.plan, objective.lessons
-    rows = round(how.trial * len(lessons.texts))
-    trial = replace(objective, lessons=lessons.sample(max(rows, TRIAL_STEPS)))
+    rows = max(TRIAL_STEPS, round(how.trial * len(lessons.texts)))
+    trial = replace(objective, lessons=lessons.sample(rows, material.originals))
     batch = min(how.batch, max(1, len(trial.lessons.texts) // TRIAL_STEPS))
     recovery = Recovery(1, batch, how.learning_rate, how.seed, evaluations=1)
     judges = probe_of(material.validation, JUDGES * how.probe)
+    few = probe_of(material.validation, how.probe)
     task, answers = objective.task, predict(model, judges, plan)
     found: dict[tuple[int, ...], float] = {}
     for each in choices:
         kept = [i for i in range(len(best)) if i not in each.removed]
         student = cut(model, family, kept, [best[i] for i in kept])
-        _distil(student, trial, judges, recovery, plan, f"prune, trial without {each.removed}")
+        _distil(student, trial, few, recovery, plan, f"prune, trial without {each.removed}")
         found[each.removed] = divergence(task, answers, predict(student, judges, plan), judges)
     return [replace(each, recovered=found.get(each.removed)) for each in measured]
 

@@ -57,7 +57,7 @@ class Prune(Section):
         0.05,
         ge=0,
         le=1,
-        description="share of recovery's texts that a choice of layers is tried on; 0: none is",
+        description="as many texts, as a share of recovery's, try out choices of layers",
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     device: Literal["auto", "cpu", "cuda", "mps", "xpu"] = "auto"

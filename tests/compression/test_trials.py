@@ -67,8 +67,9 @@ def test_a_sample_of_lessons_keeps_each_text_with_its_answer(per_token: bool) ->
     rows = ids if per_token else np.arange(20)
     texts = Encoded(ids, None, np.cumsum([0, *lengths]), rows.astype(np.int64), 0, per_token)
     whole = Lessons(texts, rows[:, None].astype(np.float32), rows[:, None].astype(np.float16))
-    some = whole.sample(7)
+    some = whole.sample(7, 12)
     assert len(some.texts) == 7
+    assert some.texts.ids.max() < 12, "only the first are drawn from"
     own = some.texts.ids if per_token else some.texts.ids[some.texts.offsets[:-1]]
     assert some.logits[:, 0].tolist() == own.tolist() == some.states[:, 0].tolist()
-    assert whole.sample(20) is whole
+    assert len(whole.sample(30, 20).texts) == 20
