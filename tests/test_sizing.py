@@ -35,7 +35,7 @@ START_SECONDS = {"finetune": 10.0, "prune": 10.0, "benchmark": 50.0}
 
 
 @pytest.mark.parametrize("task", list(SAMPLE_SECONDS))
-def test_the_formulae_give_the_seconds_of_the_run_in_the_readme(task: str) -> None:
+def test_the_formulae_give_the_seconds_of_the_quieter_hour_in_the_readme(task: str) -> None:
     reckoned = work(SAMPLE)[task] / flops(2) + START_SECONDS[task]
     assert reckoned == pytest.approx(SAMPLE_SECONDS[task], rel=0.15)
 
