@@ -37,10 +37,10 @@ PRUNED = Path("models/pruned")
 VARIANTS = Path("models/onnx")
 TEXTS_COMPARED = 256
 TEXTS_SEEN = 256
+"""Of the training split, which a static int8 finds its ranges on."""
 
 Fusions = dict[str, Speed | None]
 """How fast each is, of one variant; None: it is pinned."""
-"""Of the training split, which a static int8 finds its ranges on."""
 
 
 def export(params: Export) -> dict[str, Any]:

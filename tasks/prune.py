@@ -1,7 +1,7 @@
 """prune: a family of ever smaller models, each made from the one before.
 
-A level takes out the layers whose absence hurts least on the validation split and the FFN neurons
-worth least on the training split, and recovers by distillation from the fine-tuned model. Levels
+A level takes out the layers that are missed least after a short recovery, and the FFN neurons and
+attention heads worth least, and recovers by distillation from the fine-tuned model. Levels
 go on until one loses more than `prune.max_drop` points; what came before is kept. Every level is a
 plain folder: `AutoModelForSequenceClassification.from_pretrained("models/pruned/level1")`, or
 `AutoModelForTokenClassification` where the task labels tokens.
@@ -150,7 +150,7 @@ def _unlabelled(train: Encoded, tokenizer: Any, model: nn.Module, params: Prune)
     blank = np.zeros((len(found.labels), *train.labels.shape[1:]), train.labels.dtype)
     found = replace(found, labels=blank)
     rows = np.flatnonzero(np.cumsum(found.lengths) <= room)
-    return found.taking([found.places(rows[at : at + 1]) for at in range(len(rows))], rows)
+    return found.only(rows)
 
 
 def _key(params: Prune, plan: Plan) -> str:

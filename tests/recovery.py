@@ -18,14 +18,13 @@ from tasks.compression.augmentation import augmented
 from tasks.compression.distillation import Distillation, ask
 from tasks.compression.families import family_of
 from tasks.compression.importance import heads_to_keep, neurons_to_keep
-from tasks.compression.levels import Recovery, probe_of, without_dropout
+from tasks.compression.levels import Recovery, distil, probe_of
 from tasks.compression.surgery import cut
 from tasks.params.base import load_section
 from tasks.params.prune import Prune
 from tasks.prune import FINETUNED, _encoded, _unlabelled
 from tasks.training.batches import join
 from tasks.training.classifier import load_finetuned, load_tokenizer, task_of_model
-from tasks.training.loop import fit
 from tasks.training.plan import make_plan
 from tasks.training.scoring import divergence, predict, score
 
@@ -63,11 +62,9 @@ def main(shapes: list[str], copies: int = 1, most: int = EVERYTHING, comments: b
             teacher, family, kept, round(float(heads) * len(kept)), probe, plan, params.batch
         )
         student = cut(teacher, family, kept, [best[layer] for layer in kept], few)
-        without_dropout(student)
-        student.get_input_embeddings().requires_grad_(False)  # type: ignore[operator]
         cut_down, started = predict(student, validation, plan), time.monotonic()
         recovery = Recovery(params.epochs, params.batch, params.learning_rate, params.seed)
-        fit(student, objective, taught, validation, recovery, plan, title=shape, keep="last")
+        distil(student, objective, validation, recovery, plan, shape)
         found = predict(student, validation, plan)
         print(
             f"RECOVERY {shape}: divergence {divergence(task, answers, cut_down, validation):.4f}, "

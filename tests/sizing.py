@@ -42,9 +42,9 @@ ROW_SECONDS = (47.0 - 26.0) / 900_000
 """Of a row more, in snapshot, ingest and validate (`python -m tests.scale`)."""
 SCORING = 5.5
 """Forward passes of the fine-tuned model that scoring a held-out text with every contender comes
-to: 13.5 ms a text over all of README.md's rates, at training's operations a second."""
+to: 13.5 ms a text over all rates of an earlier run, at training's operations a second."""
 TIMING = 8.3
-"""The same for one text at a time: 20.7 ms over all of README.md's latencies."""
+"""The same for one text at a time: 20.7 ms over all latencies of that run."""
 INT8 = 2.3
 """Times training's operations a second that an int8 model makes: 933 texts/s of the sample."""
 EXPORT_SECONDS = 31.1 / 86.8e6

@@ -31,9 +31,8 @@ class Lessons:
     def sample(self, count: int, among: int, seed: int = 0) -> Lessons:
         """Those of `count` of the first `among` rows, drawn without replacement (or all those)."""
         rows = np.sort(np.random.default_rng(seed).permutation(among)[:count])
-        each = [self.texts.places(rows[at : at + 1]) for at in range(len(rows))]
-        own = np.concatenate(each) if self.texts.per_token else rows
-        return Lessons(self.texts.taking(each, rows), self.logits[own], self.states[own])
+        own = places_of(self.texts, rows)
+        return Lessons(self.texts.only(rows), self.logits[own], self.states[own])
 
 
 def ask(teacher: nn.Module, texts: Encoded, plan: Plan) -> Lessons:

@@ -150,19 +150,22 @@ def smaller(
         count = min(depth - 1, max(1, round(gone * depth))) if gone else 0
         removed, measured = layers_to_remove(model, family, count, probe, plan)
     neurons = max(1, round(above.neurons * (1 - share(how.neurons, number))))
-    kept = [i for i in range(len(above.kept_layers)) if i not in removed]
-    there = sum(above.heads[i] for i in kept)
-    few = max(len(kept), round(there * (1 - share(how.heads, number))))
+
+    def heads_of(layers: Sequence[int]) -> tuple[int, int]:
+        """How many heads these have, and how many are left to them."""
+        there = sum(above.heads[i] for i in layers)
+        return there, max(len(layers), round(there * (1 - share(how.heads, number))))
+
+    there, few = heads_of(range(len(above.heads)))
     if not removed and neurons == above.neurons and few == there:
         return None
     texts = probe_of(material.train, how.probe)
     best = neurons_to_keep(model, family, neurons, texts, plan, how.batch)
-    if how.trial and how.keep is None and removed:
-        measured = _tried(model, family, measured, len(removed), best, material, how, objective)
-        removed = list(min(measured, key=_after_trial).removed)
-        kept = [i for i in range(len(above.kept_layers)) if i not in removed]
-        there = sum(above.heads[i] for i in kept)
-        few = max(len(kept), round(there * (1 - share(how.heads, number))))
+    if how.trial and measured:
+        count = len(removed)
+        removed, measured = _tried(model, family, measured, count, best, material, how, objective)
+    kept = [i for i in range(len(above.kept_layers)) if i not in removed]
+    there, few = heads_of(kept)
     heads = None
     if few < there:
         heads = heads_to_keep(model, family, kept, few, texts, plan, how.batch)
@@ -183,8 +186,9 @@ def smaller(
 def _tried(
     model: nn.Module, family: Family, measured: Sequence[Damage], count: int,
     best: Sequence[Parts], material: Material, how: Cut, objective: Distillation,
-) -> list[Damage]:  # fmt: skip
-    """`measured`, those of the shortlist with what a trial of them came to."""
+) -> tuple[list[int], list[Damage]]:  # fmt: skip
+    """The `count` layers that are missed least after a trial; and `measured`, with what the trials
+    of the shortlist came to."""
     choices = sorted(
         (each for each in measured if len(each.removed) == count), key=lambda each: each.divergence
     )[:SHORTLIST]
@@ -200,13 +204,11 @@ def _tried(
     for each in choices:
         kept = [i for i in range(len(best)) if i not in each.removed]
         student = cut(model, family, kept, [best[i] for i in kept])
-        _distil(student, trial, few, recovery, plan, f"prune, trial without {each.removed}")
+        distil(student, trial, few, recovery, plan, f"prune, trial without {each.removed}")
         found[each.removed] = divergence(task, answers, predict(student, judges, plan), judges)
-    return [replace(each, recovered=found.get(each.removed)) for each in measured]
-
-
-def _after_trial(damage: Damage) -> float:
-    return math.inf if damage.recovered is None else damage.recovered
+    told = [replace(each, recovered=found.get(each.removed)) for each in measured]
+    least = min(found, key=found.__getitem__)
+    return list(least), told
 
 
 def share(shares: Shares, number: int) -> float:
@@ -219,7 +221,7 @@ def recover(
     recovery: Recovery, objective: Distillation, checkpoint: Checkpoint, max_drop: float,
 ) -> History:  # fmt: skip
     """Distil in place; fills in the level's figure and its drop below `reference` (at most 1)."""
-    history = _distil(
+    history = distil(
         student,
         objective,
         material.validation,
@@ -234,7 +236,7 @@ def recover(
     return history
 
 
-def _distil(
+def distil(
     student: nn.Module, objective: Distillation, validation: Encoded, recovery: Recovery,
     plan: Plan, title: str, checkpoint: Checkpoint | None = None, hopeless: float = -math.inf,
 ) -> History:  # fmt: skip

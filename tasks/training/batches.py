@@ -117,12 +117,15 @@ class Encoded:
             source=None if self.source is None else self.source[rows],
         )
 
+    def only(self, rows: Rows) -> Encoded:
+        """These rows, in this order, as they are."""
+        return self.taking([self.places(rows[at : at + 1]) for at in range(len(rows))], rows)
+
     def sample(self, count: int, seed: int = 0) -> Encoded:
         """`count` rows drawn without replacement (all of them, if there are no more)."""
         if count >= len(self):
             return self
-        rows = np.sort(np.random.default_rng(seed).permutation(len(self))[:count])
-        return self.taking([self.places(rows[i : i + 1]) for i in range(count)], rows)
+        return self.only(np.sort(np.random.default_rng(seed).permutation(len(self))[:count]))
 
 
 def join(parts: Sequence[Encoded]) -> Encoded:
