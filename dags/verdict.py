@@ -29,7 +29,8 @@ def _comparison(candidate: Record, champion: Record, metric: str) -> list[str]:
     rows = {
         f"{metric} on test": [_figure(c.get("figure"), metric) for c in contenders.values()],
         "one text, median": [
-            _with_unit((c.get("latency_ms") or {}).get("p50"), 1, "ms") for c in contenders.values()
+            _with_unit((c.get("latency_ms") or {}).get("mean"), 1, "ms")
+            for c in contenders.values()
         ],
         "weights": [_with_unit(c.get("megabytes"), 1, "MB") for c in contenders.values()],
     }

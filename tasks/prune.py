@@ -36,6 +36,7 @@ from tasks.training.classifier import (
     stride_of_model,
     task_of_model,
 )
+from tasks.training.early import as_plain
 from tasks.training.history import History, write_curves
 from tasks.training.plan import Plan, make_plan
 from tasks.training.ranks import launch
@@ -106,10 +107,11 @@ def _family(
             model, level = step
             checkpoint = Checkpoint(folder / f"{level.name}.pt")
             history = recover(
-                model, level, reference, material, recovery, objective, checkpoint, params.max_drop
-            )
+                model, level, reference, material, recovery, objective, checkpoint,
+                params.max_drop, params.early,
+            )  # fmt: skip
             level.kept = level.drop <= params.max_drop
-            with vocabulary.whole(model), plain(model, family):
+            with vocabulary.whole(model), plain(model, family), as_plain(model):
                 _write(done, model, tokenizer, level, history)
         _tell(level, task_of_model(teacher), params)
         levels.append(level)
@@ -195,9 +197,16 @@ def _tell(level: Level, task: Task, params: Prune) -> None:
         f"prune: {level.name}: layers {level.kept_layers} of {level.neurons} neurons and "
         f"{sum(level.heads)} heads in all, "
         f"{task.metric} {task.told(level.figure_unrecovered)} before recovery, "
-        f"{task.told(level.figure)} after, {level.drop:.2f} points lost: {verdict}",
+        f"{task.told(level.figure)} after{_leaving(level)}, "
+        f"{level.drop:.2f} points lost: {verdict}",
         flush=True,
     )
+
+
+def _leaving(level: Level) -> str:
+    """Where texts leave before the last layers, for people."""
+    shares = [f"{100 * each['share']:.0f} % after {each['after']}" for each in level.leaving]
+    return f" (answered early: {', '.join(shares)} layers)" if shares else ""
 
 
 def _report(levels: list[Level], reference: float, task: Task, plan: Plan) -> dict[str, Any]:

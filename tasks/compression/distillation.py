@@ -15,6 +15,9 @@ from tasks.training.plan import Plan
 from tasks.training.pooling import read_by_head
 from tasks.training.scoring import Logits, forward, places_of
 
+EARLY = 0.1
+"""What an answer before the last layers counts, beside the last one's."""
+
 
 @dataclass(frozen=True)
 class Lessons:
@@ -64,7 +67,8 @@ class Distillation:
     probabilities, both softened by `temperature` (Hinton et al. 2015); and `hidden_weight` times
     the mean squared distance of last hidden states: of what the head reads (after Jiao et al. 2020,
     who take all tokens of all layers: for a classifier its first token does better, at no cost),
-    or, where tokens are labelled, the mean over all of them.
+    or, where tokens are labelled, the mean over all of them. A model that may answer early
+    (`tasks.training.early`) is taught the same answer there, which counts a tenth.
     """
 
     lessons: Lessons
@@ -80,9 +84,10 @@ class Distillation:
         answer = student(**inputs, output_hidden_states=self.hidden_weight > 0)
         texts, mask = self.lessons.texts, batch["attention_mask"].float()
         taught = torch.from_numpy(texts.of_rows(self.lessons.logits, rows))
-        loss = self.task.divergence(
-            answer.logits, taught.to(answer.logits.device), self.temperature, mask
-        ).sum()
+        taught = taught.to(answer.logits.device)
+        loss = self.task.divergence(answer.logits, taught, self.temperature, mask).sum()
+        for early in getattr(answer, "early", {}).values():
+            loss = loss + EARLY * self.task.divergence(early, taught, self.temperature, mask).sum()
         if self.hidden_weight > 0:
             state = answer.hidden_states[-1]
             state = (state if texts.per_token else read_by_head(student, state, mask)).float()

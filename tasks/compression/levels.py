@@ -17,6 +17,15 @@ from tasks.stage.errors import BadInput
 from tasks.training.batches import Encoded
 from tasks.training.checkpoints import Checkpoint
 from tasks.training.classifier import task_of_model
+from tasks.training.early import (
+    ALWAYS,
+    NEVER,
+    Leaving,
+    choose,
+    going_through,
+    leaving_early,
+    places,
+)
 from tasks.training.history import History
 from tasks.training.loop import fit
 from tasks.training.plan import Plan
@@ -112,8 +121,13 @@ class Level:
     """Each candidate of the choice: layers skipped, divergence, figure (at most 1), and the
     divergence after a trial, if there was one."""
     figure_unrecovered: float = 0.0
+    leaving: list[dict[str, Any]] = field(default_factory=list)
+    """Where texts get their answer before the last layers, as `tasks.training.early.Leaving`; the
+    share is that of the validation split."""
+    figure_of_all: float = 0.0
+    """The task's, on validation, at most 1, where every text goes through all layers."""
     figure: float = 0.0
-    """The task's, on validation, at most 1."""
+    """As texts get their answers."""
     drop: float = 0.0
     """Points of it lost against the fine-tuned model."""
     kept: bool = True
@@ -137,6 +151,7 @@ def smaller(
     that do least damage without one: damage alone misleads, since an upper layer's work is learnt
     again and a lower layer's is not.
     """
+    going_through(model)
     number = int(above.name.removeprefix("level")) + 1 if above.name != "finetuned" else 1
     plan, probe = material.plan, probe_of(material.validation, how.probe)
     measured: list[Damage] = []
@@ -219,8 +234,16 @@ def share(shares: Shares, number: int) -> float:
 def recover(
     student: nn.Module, level: Level, reference: float, material: Material,
     recovery: Recovery, objective: Distillation, checkpoint: Checkpoint, max_drop: float,
+    early: float = 0.0,
 ) -> History:  # fmt: skip
-    """Distil in place; fills in the level's figure and its drop below `reference` (at most 1)."""
+    """Distil in place; fills in the level's figure and its drop below `reference` (at most 1).
+
+    With `early`, texts may leave before the last layers; so many of 100 may be expected to get
+    another answer by it. That is for a task with one class a text, and more than two layers.
+    """
+    asked = places(len(level.kept_layers)) if early and objective.task.one_class else []
+    if asked:
+        leaving_early(student, dict.fromkeys(asked, NEVER))
     history = distil(
         student,
         objective,
@@ -231,9 +254,28 @@ def recover(
         checkpoint,
         reference - (max_drop + COMEBACK) / 100,
     )
-    level.figure = history.evaluations[history.best]["figure"]
+    level.figure = level.figure_of_all = history.evaluations[history.best]["figure"]
+    if asked:
+        leaving = _leaving(student, asked, material, early)
+        worth_asking = {each.after: each.certainty for each in leaving if each.share}
+        leaving_early(student, worth_asking) if worth_asking else going_through(student)
+        level.leaving = [asdict(each) for each in leaving]
+        level.figure = material.figure_of(student)
     level.drop = 100 * (reference - level.figure)
     return history
+
+
+def _leaving(
+    student: nn.Module, asked: Sequence[int], material: Material, early: float
+) -> list[Leaving]:
+    """How sure a text has to be at each place, by the validation split."""
+    validation, plan = material.validation, material.plan
+    full = predict(student, validation, plan)
+    answers = {}
+    for place in asked:
+        leaving_early(student, {place: ALWAYS})
+        answers[place] = predict(student, validation, plan)
+    return choose(full, answers, early)
 
 
 def distil(

@@ -14,13 +14,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
 from torch import nn
 
+from tasks.inference.early import early_output, state_output
 from tasks.inference.fusion import joined_attention, without_heads
 from tasks.stage.errors import BadInput
 from tasks.task.answers import Exit
+from tasks.training.early import as_plain, places_of
 
 LOGITS = "logits"
 OPERATORS = ["MatMul", "Gemm", "Gather"]
@@ -34,15 +37,20 @@ SCOPES = "pkg.torch.onnx.name_scopes"
 class _Logits(nn.Module):
     """The model as a function of its inputs by position, returning the logits alone, by exit."""
 
-    def __init__(self, model: nn.Module, names: list[str], exits: Mapping[str, Exit]) -> None:
+    def __init__(
+        self, model: Any, names: list[str], exits: Mapping[str, Exit], early: bool
+    ) -> None:
         super().__init__()
-        self.model, self.names, self.exits = model, names, exits
+        self.model, self.names, self.exits, self.early = model, names, exits, early
         # a decoder would hand back its keys and values, for a next token that nobody asks for
         known = inspect.signature(model.forward).parameters
         self.options = {"use_cache": False} if "use_cache" in known else {}
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
         feeds = dict(zip(self.names, inputs, strict=True))
+        if self.early:
+            output, early, states = self.model.walk(**feeds)
+            return (output.logits, *early.values(), *states.values())
         logits: torch.Tensor = self.model(**feeds, **self.options).logits
         if len(self.exits) <= 1:
             return logits
@@ -68,25 +76,31 @@ def export_onnx(
     exits: Mapping[str, Exit] | None = None,
     *,
     attention: bool = False,
+    early: bool = False,
 ) -> None:
     """Write an fp32 graph with inputs `names` int64 [batch, tokens] and the model's logits.
 
     They are one output, `logits`, of the shape that the model gives them, or those of several
     `exits` (`Task.exits`). Batch and length are dynamic. Uses torch's exporter on a plain
     attention, whose graph has no shape arithmetic that a quantiser would stumble over; with
-    `attention` that of each layer is a single operator, for a model that is `fusable`. Raises
+    `attention` that of each layer is a single operator, for a model that is `fusable`. With `early`
+    there are the answers and states of its places besides, of one that `LeavesEarly`. Raises
     BadInput when the model can't be traced. Paths and versions of this machine, which the exporter
     writes into the graph, are taken out: equal models give equal files.
     """
     exits = exits or {}
-    wrapper = _Logits(model.eval(), names, exits).eval()
+    wrapper = _Logits(model.eval(), names, exits, early).eval()
+    outputs = list(exits) or [LOGITS]
+    if early:
+        asked = places_of(model)
+        outputs = [LOGITS, *map(early_output, asked), *map(state_output, asked)]
     # a tensor of its own for each input: the exporter takes one that comes twice for one input
     inputs = tuple(
         torch.full((2, 7), int(name != "token_type_ids"), dtype=torch.int64) for name in names
     )
     dynamic = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
     joined = joined_attention(model) if attention else contextlib.nullcontext()
-    with _quiet(), joined:
+    with _quiet(), joined, contextlib.nullcontext() if early else as_plain(model):
         try:
             program = torch.onnx.export(
                 wrapper,
@@ -94,7 +108,7 @@ def export_onnx(
                 dynamo=True,
                 opset_version=opset,
                 input_names=names,
-                output_names=list(exits) or [LOGITS],
+                output_names=outputs,
                 dynamic_shapes=(tuple(dynamic for _ in names),),
                 verbose=False,
             )
@@ -105,8 +119,30 @@ def export_onnx(
     if attention:
         without_heads(program.model)
     proto = program.model_proto
+    _turn_weights(proto.graph)
     _name_products(proto.graph)
     save(without_traces(proto), target)
+
+
+def _turn_weights(graph: onnx.GraphProto) -> None:
+    """Have a weight that is read the other way round lie so: once, for all who read it.
+
+    The exporter does it for a weight that is read once; one that is read again it turns at every
+    run, and a quantiser doesn't see that what is turned is a weight.
+    """
+    weights = {each.name: each for each in graph.initializer}
+    turned = [
+        node for node in graph.node if node.op_type == "Transpose" and node.input[0] in weights
+    ]
+    for node in turned:
+        (way,) = (tuple(each.ints) for each in node.attribute if each.name == "perm")
+        number = onnx.numpy_helper.to_array(weights[node.input[0]]).transpose(way)
+        lying = onnx.numpy_helper.from_array(np.ascontiguousarray(number), node.output[0])
+        graph.initializer.append(lying)
+        graph.node.remove(node)
+    read = {name for node in graph.node for name in node.input}
+    for name in {node.input[0] for node in turned} - read:
+        graph.initializer.remove(weights[name])
 
 
 def _name_products(graph: onnx.GraphProto) -> None:

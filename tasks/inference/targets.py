@@ -40,6 +40,8 @@ class Target:
     runtime: Runtime = "onnxruntime"
     provider: str | None = None
     """ONNX Runtime's execution provider; None: the CPU's."""
+    early: bool = False
+    """Whether its runtime can do less for one text of a batch than for another."""
     elsewhere: bool = False
     """Whether it is for other processors than those that nights run on."""
 
@@ -57,7 +59,7 @@ class Target:
 TARGETS: dict[str, Target] = {
     each.name: each
     for each in (
-        Target("cpu", "a processor like this one", ("fp32", "int8")),
+        Target("cpu", "a processor like this one", ("fp32", "int8"), early=True),
         Target(
             "openvino",
             "OpenVINO",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,14 +16,22 @@ from tasks.compression.vocabulary import Trimmed
 from tasks.data.dataset import Text
 from tasks.inference.agreement import Agreement, compare
 from tasks.inference.calibration import Feeds, calibrate
+from tasks.inference.early import leave_early
 from tasks.inference.exits import as_graph
 from tasks.inference.fusion import FUSIONS, Speed, fusable, latencies, left_out, speeds
 from tasks.inference.lowering import compiled, fix_shape, halve
 from tasks.inference.onnx_export import export_onnx, input_names, save
 from tasks.inference.predictor import Predictor
-from tasks.inference.quantisation import Mending, Recipe, distortions, mend, quantise
+from tasks.inference.quantisation import (
+    Mending,
+    Recipe,
+    distortions,
+    mend,
+    quantisable,
+    quantise,
+)
 from tasks.inference.release import COMPILED, MODEL, TOKENIZER, Precision, Release, Session
-from tasks.inference.targets import Target
+from tasks.inference.targets import TARGETS, Target
 from tasks.stage.cores import cores
 from tasks.stage.outputs import remove
 from tasks.training.batches import encode
@@ -32,6 +41,7 @@ from tasks.training.classifier import (
     stride_of_model,
     task_of_model,
 )
+from tasks.training.early import as_plain, at_the_edge, certainties_of
 from tasks.training.plan import make_plan
 from tasks.training.scoring import Logits, predict
 
@@ -92,9 +102,25 @@ class Exported:
         if small is not None:
             self.tokenizer, self.model = small.tokenizer, small.cut(self.model)
         self.names = input_names(self.tokenizer, self.model)
+        self.certainties = certainties_of(self.model)
+        self._answers: dict[bool, Logits] = {}
+        if self.certainties:
+            edge = at_the_edge(self.model, self._predict)
+            self.texts = [text for text, at in zip(texts, edge, strict=True) if not at]
 
-    def answer(self) -> Logits:
-        """PyTorch's logits, fp32, as `Predictor.logits` gives them."""
+    def answer(self, target: Target = TARGETS["cpu"]) -> Logits:
+        """PyTorch's logits, fp32, as the `Predictor.logits` of such a target gives them.
+
+        Of a model that answers early, texts that are as sure as they have to be, to a
+        ten-thousandth, are not among `texts`: whether they leave is a matter of rounding.
+        """
+        early = target.early and bool(self.certainties)
+        if early not in self._answers:
+            with contextlib.nullcontext() if early else as_plain(self.model):
+                self._answers[early] = self._predict()
+        return self._answers[early]
+
+    def _predict(self) -> Logits:
         length = self.tokenizer.model_max_length
         encoded = encode(self.tokenizer, self.texts, None, self.task, length, self.stride)
         found = predict(self.model, encoded, make_plan(_Reference(self.wishes.threads), length))
@@ -103,9 +129,10 @@ class Exported:
         return as_graph(found, self.task.exits, encoded.offsets)
 
     def variant(
-        self, folder: Path, target: Target, precision: Precision, fusion: str, reference: Logits
+        self, folder: Path, target: Target, precision: Precision, fusion: str
     ) -> tuple[Agreement, Mending | None]:
         """Write one into `folder`; how far it answers as PyTorch does, and how int8 was mended."""
+        reference = self.answer(target)
         pinned = self.wishes.exact is not None
         recipe = Recipe(exact=tuple(self.wishes.exact or ()))
         self.write(folder, target, precision, fusion, recipe)
@@ -163,7 +190,7 @@ class Exported:
         if pinned is not None:
             return {pinned: None}
         choices = [each for each in FUSIONS if "attention" not in each or fusable(self.model)]
-        kind = target.kind(precision)
+        kind = f"{self.level}-{target.kind(precision)}"
         folders = {fusion: self.work / f"{kind}-{fusion}" for fusion in choices}
         for fusion, folder in folders.items():
             self.write(folder, target, precision, fusion)
@@ -194,17 +221,20 @@ class Exported:
         replace(card, session=replace(card.session, alone=fewest(times))).write(folder)
         return times
 
-    def graph(self, fusion: str = "none") -> Path:
-        """The fp32 graph, exported once for each kind of attention.
+    def graph(self, fusion: str = "none", early: bool = False) -> Path:
+        """The fp32 graph, exported once for each kind of attention, all texts through all layers.
 
-        Where the joined one is asked for and the model can't have it, it is the plain one.
+        Where the joined one is asked for and the model can't have it, it is the plain one. With
+        `early` it has the answers and states on the way as well, for `leave_early`.
         """
         joined = "attention" in fusion and fusable(self.model)
-        path = self.work / f"{self.level}{'-attention' if joined else ''}.onnx"
+        kind = f"{'-attention' if joined else ''}{'-early' if early else ''}"
+        path = self.work / f"{self.level}{kind}.onnx"
         if not path.is_file():
             export_onnx(
-                self.model, self.names, path, self.wishes.opset, self.task.exits, attention=joined
-            )
+                self.model, self.names, path, self.wishes.opset, self.task.exits,
+                attention=joined, early=early,
+            )  # fmt: skip
         return path
 
     def write(
@@ -214,6 +244,8 @@ class Exported:
         """A folder that serves: graph, tokenizer, and the card that says how."""
         folder.mkdir(parents=True)
         how: dict[str, Any] = {"target": target.name, "fusion": fusion, "opset": self.wishes.opset}
+        if target.early and self.certainties:
+            how["early"] = {str(place): each for place, each in self.certainties.items()}
         if precision == "int8":
             how |= {"exact": list(recipe.exact), "bits": recipe.bits}
         self._write_graph(folder / MODEL, target, precision, fusion, recipe)
@@ -246,7 +278,12 @@ class Exported:
     def _write_graph(
         self, path: Path, target: Target, precision: Precision, fusion: str, recipe: Recipe
     ) -> None:
-        source = self.graph(fusion)
+        early = target.early and bool(self.certainties)
+        source = self.graph(fusion, early)
+        if early:
+            # a module that is asked again is a node with a number
+            again = [each for each in quantisable(source) if each.partition("#")[0] in recipe.exact]
+            recipe = replace(recipe, exact=(*recipe.exact, *again))
         if target.fixed:
             source = self.work / f"{self.level}-fixed.onnx"
             if not source.is_file():
@@ -260,6 +297,8 @@ class Exported:
             halve(source, path)
         else:
             save(onnx.load(source), path)
+        if early:
+            save(leave_early(onnx.load(path), self.certainties), path)
 
     def _batches(self, target: Target, fusion: str) -> Iterator[Feeds]:
         """What the graph is given for the texts of the training split, as the Predictor does."""

@@ -140,7 +140,7 @@ def _checks(case: Case, task: Task, truth: Sequence[str], found: Evidence) -> li
     version = case.champion.version if case.champion else ""
     best = case.best or case.champion
     champion = found.contest.rivals.get(version)
-    times = mine.latency.p50, champion.latency.p50 if champion else 0.0
+    times = mine.latency.mean, champion.latency.mean if champion else 0.0
     return [
         *rules.absolute(task, mine, truth, section),
         rules.drop(task, found.change, version, section),
@@ -223,7 +223,7 @@ def _metrics(found: Evidence) -> dict[str, float]:
     metric = mine.score.metric
     numbers = {
         **mine.score.others,
-        "latency_ms": mine.latency.p50,
+        "latency_ms": mine.latency.mean,
         "megabytes": mine.megabytes,
         "texts": len(mine.evidence),
     }

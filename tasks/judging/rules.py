@@ -54,7 +54,7 @@ def absolute(task: Task, mine: Scored, truth: Sequence[str], section: Gate) -> l
 
     `truth` is what `Task.truths` says of the test texts.
     """
-    figure, milliseconds = mine.score.figure, mine.latency.p50
+    figure, milliseconds = mine.score.figure, mine.latency.mean
     checks = [_unlike_a_constant(task, figure, truth)]
     if (least := section.min_figure) is not None:
         told = f"its {task.metric_name} on test is {task.told(figure)}, gate.min_figure asks for "
@@ -151,7 +151,7 @@ def significance(found: Comparison | None, version: str, section: Gate) -> Check
 
 def slowness(found: Slowdown | None, times: tuple[float, float], version: str, section: Gate
 ) -> list[Check]:  # fmt: skip
-    """How much slower than production it surely is; `times` are both medians, in ms."""
+    """How much slower than production it surely is; `times` are what each takes, in ms."""
     name, limit = "slowdown, surely", section.max_slowdown
     if limit is None:
         return []

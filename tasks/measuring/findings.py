@@ -101,7 +101,7 @@ def summary(
             f"validation_{metric}": baseline.validation.figure,
         },
         "baseline": {
-            "latency_ms": baseline.speed.latency.p50,
+            "latency_ms": baseline.speed.latency.mean,
             "throughput": baseline.speed.throughput,
             "cost_of_a_million": cost_of_a_million(baseline.speed.throughput, price),
         },
@@ -110,7 +110,7 @@ def summary(
             f"validation_{metric}": chosen.validation.figure,
             "drop_validation": chosen.validation.drop,
             "drop_test": chosen.test.drop,
-            "latency_ms": fast.latency.p50,
+            "latency_ms": fast.latency.mean,
             "latency_p99_ms": fast.latency.p99,
             "speedup": fast.speedup.median,
             "throughput": fast.throughput,
@@ -202,7 +202,7 @@ def frontier(rows: Sequence[Row]) -> list[tuple[Any, ...]]:
     return [
         (
             row.name,
-            row.speed.latency.p50,
+            row.speed.latency.mean,
             row.test.figure,
             row.validation.figure,
             row.speed.throughput,

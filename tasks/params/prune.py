@@ -21,13 +21,15 @@ class Prune(Section):
     max_drop: Number = Field(
         2.0, ge=0, le=100, description="points of the task's figure on validation a level may lose"
     )
-    max_levels: int = Field(8, ge=0, description="0 keeps the fine-tuned model as it is")
+    max_levels: int = Field(
+        2, ge=0, description="0 keeps the fine-tuned model as it is; a large one has use for more"
+    )
     layers: Shares = Field(
-        [0.3, 0.0],
+        [0.0, 0.3],
         description="share of the layers a level removes; of a list each level takes the next",
     )
     neurons: Shares = Field(
-        [0.4, 0.25], description="share of the FFN neurons it removes, or a list as for layers"
+        [0.25, 0.4], description="share of the FFN neurons it removes, or a list as for layers"
     )
     heads: Shares = Field(
         [0.0, 0.33],
@@ -41,7 +43,7 @@ class Prune(Section):
     )
     augment: int = Field(2, ge=0, description="altered copies of each text to be taught on")
     max_tokens: int = Field(
-        700_000,
+        1_000_000,
         ge=0,
         description="of all texts and copies; beyond it what has no label is left out",
     )
@@ -58,6 +60,13 @@ class Prune(Section):
         ge=0,
         le=1,
         description="as many texts, as a share of recovery's, try out choices of layers",
+    )
+    early: Number = Field(
+        0.5,
+        ge=0,
+        le=100,
+        description="of 100 texts so many may get another answer by getting it before the last "
+        "layers; 0: all texts go through all layers",
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     device: Literal["auto", "cpu", "cuda", "mps", "xpu"] = "auto"

@@ -64,7 +64,7 @@ def contenders(evidence: Evidence) -> list[Contender]:
                 target=row.get("target", "cpu"),
                 figure=row["test"]["figure"],
                 interval=(low, high),
-                latency=row["speed"]["latency"]["p50"],
+                latency=row["speed"]["latency"]["mean"],
                 row=row,
                 cost=costs.get(row["name"]),
             )

@@ -27,7 +27,7 @@ from tests.training.made import SMALL_STAGE, approve
 
 WANTED = Prune(
     layers=0, neurons=0, heads=0.4, max_levels=2, max_drop=100, threads=1, precision="fp32",
-    device="cpu", probe=16, augment=0,
+    device="cpu", probe=16, augment=0, early=0,
 )  # fmt: skip
 LEVELS = [Path("models/pruned") / name for name in ("level1", "level2")]
 

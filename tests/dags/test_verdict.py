@@ -7,9 +7,9 @@ REPORT = {
     "reasons": [],
     "warnings": ["other programs were busy"],
     "metric": "accuracy",
-    "candidate": {"figure": 0.8312, "latency_ms": {"p50": 1.234}, "megabytes": 17.25},
+    "candidate": {"figure": 0.8312, "latency_ms": {"mean": 1.234}, "megabytes": 17.25},
     "champion": {
-        "version": "v1.2.0", "figure": 0.835, "latency_ms": {"p50": 4.0}, "megabytes": 68.0
+        "version": "v1.2.0", "figure": 0.835, "latency_ms": {"mean": 4.0}, "megabytes": 68.0
     },
     "checks": [
         {"name": "drop", "detail": "it loses 0.38 points", "ok": True, "waived": False},

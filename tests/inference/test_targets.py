@@ -88,14 +88,14 @@ def variants(
     exported: Exported, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[tuple[str, str], Variant]:
     """All that every target offers."""
-    place, reference = tmp_path_factory.mktemp("variants"), exported.answer()
+    place = tmp_path_factory.mktemp("variants")
     found: dict[tuple[str, str], Variant] = {}
     for name, precision in OFFERED:
         target, folder = TARGETS[name], place / f"{name}-{precision}"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             fusion = target.fusion or "attention"
-            agreement, _ = exported.variant(folder, target, precision, fusion, reference)
+            agreement, _ = exported.variant(folder, target, precision, fusion)
         found[name, precision] = Variant(folder, agreement)
     return found
 

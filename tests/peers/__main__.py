@@ -164,11 +164,11 @@ def as_release(made: Path, project: Path) -> Path:
 def print_ratios(rows: list[Row]) -> None:
     """Of the latency and the throughput, against the best peer at each."""
     ours, peers = rows[1], rows[2:]
-    quickest = min(peers, key=lambda row: row.speed.latency.p50)
+    quickest = min(peers, key=lambda row: row.speed.latency.mean)
     busiest = max(peers, key=lambda row: row.speed.throughput)
     best = max(peers, key=lambda row: row.test.figure)
     print(
-        f"PROOF peers: latency {ours.speed.latency.p50 / quickest.speed.latency.p50:.2f} of that "
+        f"PROOF peers: latency {ours.speed.latency.mean / quickest.speed.latency.mean:.2f} of that "
         f"of {quickest.name}; throughput {ours.speed.throughput / busiest.speed.throughput:.2f} "
         f"times that of {busiest.name}; {100 * (best.test.figure - ours.test.figure):+.2f} points "
         f"on test below {best.name}"

@@ -17,7 +17,7 @@ LOSES = "it loses 0.9 points against v1.3.0 on 1,012 test texts (84.10 → 83.20
 
 
 def contender(figure: float) -> dict[str, Any]:
-    latency = {"p50": 0.61, "p90": 0.8, "p99": 1.1, "interval": [0.6, 0.63]}
+    latency = {"mean": 0.61, "p50": 0.6, "p90": 0.8, "p99": 1.1, "interval": [0.6, 0.63]}
     return {"metric": "accuracy", "figure": figure, "interval": [figure - 0.02, figure + 0.02],
             "others": {"accuracy": figure, "macro_f1": figure - 0.003},
             "latency_ms": latency, "megabytes": 17.3}  # fmt: skip

@@ -1,0 +1,237 @@
+"""Classifiers that answer sure texts before their last layers.
+
+Most texts are easy. A model leaves early where its own last layer and head, put on after the first
+layers, are sure enough of a class; what comes between is for the texts that stay. After BranchyNet
+(Teerapittayanon et al. 2016), and as LayerSkip (Elhoushi et al. 2024) has it with one head for all
+depths: no weight is added, and since the last layer is computed for the token that is read alone
+(`tasks.training.first_token`), asking it costs a fraction of a layer.
+
+The configuration keeps `nightshift_early`: after how many layers, and the probability of a class
+above which a text leaves. A plain `from_pretrained` goes through all layers for every text:
+`tasks.training.classifier.load_finetuned` is what loads such a folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, wraps
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from tasks.task.answers import Floats
+from tasks.task.figures import softmax
+from tasks.training.parts import layers_of
+
+KEY = "nightshift_early"
+"""Where a configuration says after which layers a text may leave, and how sure it has to be."""
+NEVER, ALWAYS = 1.0, -1.0
+"""No probability is above the one, every one is above the other."""
+EDGE = 1e-4
+"""Of a probability: more than fp32 and the order of its sums make of it."""
+
+Tensor = torch.Tensor
+
+
+class Walk(NamedTuple):
+    """What a model says of b texts of t tokens on its way through its layers."""
+
+    output: Any
+    """Of all layers, as the plain model gives it."""
+    early: dict[int, Tensor]
+    """After so many layers: logits [b, outputs]."""
+    states: dict[int, Tensor]
+    """What those layers have made of the texts: [b, t, d]."""
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """One place at which texts leave."""
+
+    after: int
+    """Layers."""
+    certainty: float
+    """The probability of the best class above which they do."""
+    share: float
+    """Of the texts that it was chosen on, how many did."""
+
+
+class LeavesEarly:
+    """How such a classifier answers: in training its output has `early` beside the logits of all
+    layers; otherwise the logits are those with which each text leaves."""
+
+    def forward(self, **inputs: Any) -> Any:
+        """As the plain model, of inputs by name."""
+        output, early, _ = self.walk(**inputs)
+        output.early = early
+        if not self.training:  # type: ignore[attr-defined]
+            output.logits = self._chosen(output.logits, early)
+        return output
+
+    def walk(self, **inputs: Any) -> Walk:
+        """All layers, and after each place the last one and the head."""
+        model: Any = self
+        layers, states = layers_of(model), {}
+
+        def keep(place: int) -> Any:
+            def hook(_module: nn.Module, given: tuple[Tensor, ...]) -> None:
+                states[place] = given[0]
+
+            return hook
+
+        hooks = [layers[place].register_forward_pre_hook(keep(place)) for place in places_of(model)]
+        try:
+            output = super().forward(**inputs)  # type: ignore[misc]
+        finally:
+            for each in hooks:
+                each.remove()
+        alone = {
+            name: each
+            for name, each in inputs.items()
+            if name not in ("labels", "output_hidden_states")
+        }
+        early = {}
+        for place, state in states.items():
+            with _only(model, nn.ModuleList([_Given(state), layers[-1]])):
+                early[place] = super().forward(**alone).logits  # type: ignore[misc]
+        return Walk(output, early, states)
+
+    def _chosen(self, logits: Tensor, early: Mapping[int, Tensor]) -> Tensor:
+        certainties = certainties_of(self)
+        for place in sorted(early, reverse=True):
+            sure = early[place].float().softmax(-1).amax(-1, keepdim=True) > certainties[place]
+            logits = torch.where(sure, early[place].to(logits), logits)
+        return logits
+
+
+class _Given(nn.Module):
+    """In place of layers: what they have said already."""
+
+    def __init__(self, state: Tensor) -> None:
+        super().__init__()
+        self.state = state
+
+    def forward(self, *_: Any, **__: Any) -> Tensor:
+        return self.state
+
+
+@contextmanager
+def _only(model: nn.Module, layers: nn.ModuleList) -> Iterator[None]:
+    """The model with these layers, as long as the block lasts."""
+    whole = layers_of(model)
+    path = next(name for name, module in model.named_modules() if module is whole)
+    parent, _, name = path.rpartition(".")
+    setattr(model.get_submodule(parent), name, layers)
+    try:
+        yield
+    finally:
+        setattr(model.get_submodule(parent), name, whole)
+
+
+def leaving_early(model: nn.Module, certainties: Mapping[int, float]) -> nn.Module:
+    """The model, in place, answering after some layers where it is surer than `certainties`."""
+    config: Any = model.config
+    setattr(config, KEY, {str(place): certainty for place, certainty in certainties.items()})
+    if not isinstance(model, LeavesEarly):
+        model.__class__ = _made(type(model))  # type: ignore[arg-type]
+    return model
+
+
+def going_through(model: nn.Module) -> nn.Module:
+    """The model, in place, with every text going through all layers: `leaving_early` undone."""
+    if isinstance(model, LeavesEarly):
+        model.__class__ = type(model).__mro__[PLAIN]
+        delattr(model.config, KEY)
+    return model
+
+
+@contextmanager
+def as_plain(model: nn.Module) -> Iterator[None]:
+    """While the block lasts, the model has its family's own class; its configuration stays."""
+    made = type(model)
+    if isinstance(model, LeavesEarly):
+        model.__class__ = made.__mro__[PLAIN]
+    try:
+        yield
+    finally:
+        model.__class__ = made
+
+
+PLAIN = 2
+"""The family's class in the order of those below: the made one, `LeavesEarly`, and then it."""
+
+
+@cache
+def _made(kind: type) -> type:
+    forward = wraps(kind.forward)(LeavesEarly.forward)  # type: ignore[attr-defined]
+    return type(f"Early{kind.__name__}", (LeavesEarly, kind), {"forward": forward})
+
+
+def certainties_of(model: Any) -> dict[int, float]:
+    """After how many layers texts leave, and the probability above which they do; none: {}."""
+    found = getattr(model.config, KEY, {})
+    return {int(place): float(certainty) for place, certainty in found.items()}
+
+
+def places_of(model: Any) -> list[int]:
+    """After how many layers texts may leave."""
+    return sorted(certainties_of(model))
+
+
+def places(layers: int) -> list[int]:
+    """Where a model of so many layers is asked: after 1, 2, 4, 8, … of them.
+
+    Each time costs a fraction of a layer, and must spare more than that: after the last but one
+    there is nothing left to spare.
+    """
+    return [2**power for power in range(layers.bit_length()) if 2**power < layers - 1]
+
+
+def choose(full: Floats, early: Mapping[int, Floats], percent: float) -> list[Leaving]:
+    """How sure a text has to be to leave at each place, so that the answer stays what it was.
+
+    `full` are the logits of all layers and `early` those at each place [texts, classes], of texts
+    that the model has not learnt from. At most `percent` of other texts are to be expected to get
+    another answer than with all layers: conformal risk control (Angelopoulos et al. 2024), which
+    counts one more text as answered otherwise than has been seen. So a few hundred texts are the
+    fewest that let anything leave. Places have equal parts of it, and what one doesn't use the
+    next one may.
+    """
+    told, count = full.argmax(1), len(full)
+    stays, otherwise = np.ones(count, bool), 0
+    found = []
+    for number, (place, logits) in enumerate(sorted(early.items()), 1):
+        sure, differs = softmax(logits).max(1), logits.argmax(1) != told
+        allowed = percent / 100 * (count + 1) * number / len(early) - 1 - otherwise
+        rows = np.flatnonzero(stays)
+        rows = rows[np.argsort(-sure[rows], kind="stable")]
+        leaving = rows[np.cumsum(differs[rows]) <= allowed]
+        certainty = NEVER
+        if len(leaving):
+            beside = rows[min(len(leaving), len(rows) - 1)]
+            certainty = float(sure[leaving[-1]] + sure[beside]) / 2
+            leaving = leaving[sure[leaving] > certainty]
+        otherwise += int(differs[leaving].sum())
+        stays[leaving] = False
+        found.append(Leaving(place, certainty, len(leaving) / count))
+    return found
+
+
+def at_the_edge(model: Any, answers: Callable[[], Floats]) -> npt.NDArray[np.bool_]:
+    """Whether rounding decides where a text gets its answer, [texts].
+
+    `answers` gives the logits of the model as it then is.
+    """
+    certainties = certainties_of(model)
+    edge: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
+    for place, certainty in certainties.items():
+        leaving_early(model, {place: ALWAYS})
+        near = np.abs(softmax(answers()).max(1) - certainty) < EDGE
+        edge = edge | near if len(edge) else near
+    leaving_early(model, certainties)
+    return edge

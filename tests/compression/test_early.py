@@ -1,0 +1,67 @@
+"""Levels learn to answer early, and say how many texts do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tasks.data.dataset import read_examples
+from tasks.finetune import finetune
+from tasks.params.finetune import Finetune
+from tasks.params.prune import Prune
+from tasks.prune import MODELS, _encoded, prune
+from tasks.training.classifier import load_finetuned, load_tokenizer
+from tasks.training.early import certainties_of
+from tasks.training.plan import make_plan
+from tasks.training.scoring import predict
+from tests.training.made import SMALL_STAGE, approve
+
+WANTED = Prune(
+    layers=0, neurons=0.25, heads=0, max_levels=2, max_drop=100, threads=1, precision="fp32",
+    device="cpu", probe=16, augment=0, early=10.0,
+)  # fmt: skip
+
+
+@pytest.fixture
+def finetuned(tiny_model: Path, workspace: Path) -> Path:
+    """A workspace with a fine-tuned model of four layers."""
+    approve(workspace, tiny_model)
+    finetune(Finetune(**{**SMALL_STAGE, "epochs": 2}))
+    return workspace
+
+
+def answers(level: str) -> tuple[Any, np.ndarray]:
+    """A level as it is loaded, and its logits of the validation split."""
+    folder = MODELS / level
+    model, tokenizer = load_finetuned(folder, "eager"), load_tokenizer(folder)
+    plan = make_plan(WANTED, tokenizer.model_max_length)
+    return model, predict(model, _encoded("validation", tokenizer, model), plan)
+
+
+def test_each_level_says_where_texts_leave_and_its_folder_does_so(finetuned: Path) -> None:
+    levels = prune(WANTED)["levels"]
+    truth = [int(label == "good") for label in read_examples("validation").labels]
+    assert [each["name"] for each in levels] == ["level1", "level2"]
+    for level in levels:
+        assert [each["after"] for each in level["leaving"]] == [1, 2]
+        shares = [each["share"] for each in level["leaving"]]
+        assert 0 < sum(shares) <= 1
+        model, logits = answers(level["name"])
+        asked = {each["after"]: each["certainty"] for each in level["leaving"] if each["share"]}
+        assert certainties_of(model) == pytest.approx(asked)
+        figure = float((logits.argmax(1) == truth).mean())
+        assert level["figure"] == pytest.approx(figure, abs=0.02)
+
+
+@pytest.mark.parametrize("early", [0.0, 0.1])
+def test_where_none_may_leave_the_folder_is_a_plain_one(finetuned: Path, early: float) -> None:
+    """A tenth of a percent asks for more texts than there are."""
+    (level,) = prune(WANTED.model_copy(update={"early": early, "max_levels": 1}))["levels"]
+    assert sum(each["share"] for each in level["leaving"]) == 0
+    assert len(level["leaving"]) == (2 if early else 0)
+    model, _ = answers("level1")
+    assert certainties_of(model) == {}
+    assert level["figure"] == level["figure_of_all"]

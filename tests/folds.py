@@ -1,0 +1,129 @@
+"""What compression costs, over five disjoint folds: each text of the sample is tested once.
+
+    .venv/bin/python -m tests.folds
+
+Each fold is the whole graph in a fresh clone of the last commit, below .nightshift/proofs: its test
+split is a fifth of the texts, a tenth of the others is the validation split. What each preset would
+ship (`benchmark.preset`) is held against the fold's own fine-tuned model, text by text; the folds'
+texts are then one test. 45 minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import typer
+
+from tasks.inference.predictor import Predictor
+from tasks.judging.paired import compare
+from tasks.measuring.frontier import ROUNDING
+from tasks.params.benchmark import PRESETS
+from tasks.task.classification import Classification
+from tests.made import ROOT
+from tests.proofs import FOLDER, clone, read, run
+
+FOLDS = 5
+HELD_OUT = 10
+"""One in so many of the texts that are not tested is for validation."""
+REFERENCE = "finetuned-fp32"
+"""The fine-tuned model: its graph answers as PyTorch does, to a millionth."""
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(help=__doc__)
+def main(only: list[int] = list(range(FOLDS))) -> None:  # noqa: B006
+    """`only`: the folds to run, from 0."""
+    found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in PRESETS}
+    speeds: dict[str, list[tuple[float, float]]] = {name: [] for name in PRESETS}
+    for fold in only:
+        texts, labels, folder = one_fold(fold)
+        right: dict[str, np.ndarray] = {}
+        for preset, points in PRESETS.items():
+            row = shipped(read(folder, "benchmark")["contenders"], points)
+            for name in (REFERENCE, row["name"]):
+                if name not in right:
+                    answers = Predictor.load(folder / "models/onnx" / name)(texts)
+                    told = [answer.label for answer in answers]
+                    right[name] = np.array(
+                        [[one == label] for one, label in zip(told, labels, strict=True)],
+                        np.float64,
+                    )
+            found[preset].append((right[row["name"]], right[REFERENCE]))
+            speeds[preset].append(
+                times := (
+                    row["speed"]["speedup"]["median"],
+                    row["speed"]["throughput_speedup"]["median"],
+                )
+            )
+            tell(
+                f"fold {fold}, {preset}: {row['name']}",
+                found[preset][-1:],
+                [times],
+                row["weights_mb"],
+            )
+    for preset in PRESETS:
+        tell(f"{len(only)} folds, {preset}", found[preset], speeds[preset])
+
+
+def one_fold(fold: int) -> tuple[list[str], list[str], Path]:
+    """Run the graph on a fold: its test texts, their labels, and the clone."""
+    whole, own = FOLDER / "reviews.csv", FOLDER / f"fold-{fold}.csv"
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    run(ROOT, "tasks.cli", "sample", "reviews", str(whole))
+    with whole.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    with own.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, ["text", "label", "split"])
+        writer.writeheader()
+        for row in rows:
+            split = split_of(row["text"], fold)
+            writer.writerow({"text": row["text"], "label": row["label"], "split": split})
+    ingest = {"source": str(own), "split": "split", "unlabelled": "sample:comments"}
+    folder = clone(f"fold-{fold}", {"ingest": ingest})
+    seconds = run(folder, "tasks.cli", "run")
+    print(f"PROOF fold {fold}: {seconds:.0f} s", flush=True)
+    tested = [row for row in rows if split_of(row["text"], fold) == "test"]
+    return [row["text"] for row in tested], [row["label"] for row in tested], folder
+
+
+def split_of(text: str, fold: int) -> str:
+    """Where a text belongs; equal texts belong together."""
+    number = int.from_bytes(hashlib.sha256(text.lower().encode()).digest()[:8], "big")
+    if number % FOLDS == fold:
+        return "test"
+    return "validation" if number // FOLDS % HELD_OUT == 0 else "train"
+
+
+def shipped(rows: list[dict[str, Any]], points: float) -> dict[str, Any]:
+    """Of a benchmark's contenders the one that ships where so many points may be lost."""
+    fit = [row for row in rows[1:] if row["validation"]["drop"] <= points + ROUNDING]
+    return min(fit, key=lambda row: (row["speed"]["latency"]["mean"], row["name"]))
+
+
+def tell(
+    name: str, pairs: list[tuple[np.ndarray, np.ndarray]], times: list[tuple[float, float]],
+    megabytes: float | None = None,
+) -> None:  # fmt: skip
+    """The points lost by all the texts of some folds, and the speeds."""
+    mine, theirs = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
+    result = compare(Classification(("negative", "positive")), mine, theirs, seed=17)
+    low, high = result.drop_interval
+    alone, together = ([pair[side] for pair in times] for side in (0, 1))
+    size = "" if megabytes is None else f", {megabytes:.1f} MB"
+    print(
+        f"PROOF {name}: {100 * result.figure:.2f} % for {100 * result.reference:.2f} % of "
+        f"{result.texts:,} texts, {result.drop:.2f} points lost ({low:.2f} to {high:.2f}); "
+        f"{median(alone):.1f}x ({min(alone):.1f} to {max(alone):.1f}), batches "
+        f"{median(together):.1f}x ({min(together):.1f} to {max(together):.1f}){size}",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,142 @@
+"""Graphs that answer sure texts before their last layers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from tasks.data.dataset import Text
+from tasks.inference.fusion import FUSIONS
+from tasks.inference.onnx_export import with_weights
+from tasks.inference.predictor import Predictor
+from tasks.inference.release import MODEL, Release
+from tasks.inference.targets import TARGETS
+from tasks.inference.variants import Exported
+from tasks.params.export import Export
+from tasks.training.classifier import load_pretrained, load_tokenizer
+from tasks.training.early import ALWAYS, as_plain, leaving_early
+from tasks.training.parts import layers_of
+from tests.inference.made import KINDS, MAX_LENGTH
+
+CPU = TARGETS["cpu"]
+TEXTS: list[Text] = [
+    f"{start} {middle} {'film ' * many}"
+    for start in ("a fine", "the worst", "moving", "no")
+    for middle in ("plot", "cast and music", "")
+    for many in (0, 1, 5)
+]
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """A model that a third of `TEXTS` leave after one layer, and half of the others after two."""
+    place = tmp_path_factory.mktemp("early")
+    tokenizer = load_tokenizer(tiny_model, MAX_LENGTH)
+    torch.manual_seed(1)
+    task = KINDS["classification"]
+    model: Any = load_pretrained(tiny_model, tokenizer, task, "eager", MAX_LENGTH, None)
+    for layer in layers_of(model):
+        for parameter in layer.parameters():
+            parameter.data += 0.1 * torch.randn_like(parameter)
+    model.classifier.weight.data *= 50
+    work = place / "work"
+    work.mkdir()
+
+    def saved(certainties: dict[int, float]) -> Exported:
+        with as_plain(leaving_early(model, certainties)):
+            model.save_pretrained(place / "model")
+        tokenizer.save_pretrained(place / "model")
+        return Exported("level1", place / "model", work, Export(threads=1), TEXTS, TEXTS)
+
+    def sure_after(layers: int) -> np.ndarray:
+        odds = np.diff(saved({layers: ALWAYS}).answer(CPU), axis=1)[:, 0]
+        found: np.ndarray = 1 / (1 + np.exp(-np.abs(odds)))
+        return found
+
+    one, two = sure_after(1), sure_after(2)
+    first = float(np.quantile(one, 0.66))
+    return saved({1: first, 2: float(np.median(two[one <= first]))})
+
+
+def places(exported: Exported) -> list[int]:
+    """After how many layers each text leaves; 4 where it goes through all."""
+    model, found = exported.model, np.full(len(exported.texts), 4)
+    for place in (2, 1):
+        whole = exported.certainties
+        leaving_early(model, {place: ALWAYS})
+        odds = np.abs(np.diff(exported._predict(), axis=1)[:, 0])
+        found[1 / (1 + np.exp(-odds)) > whole[place]] = place
+        leaving_early(model, whole)
+    return found.tolist()
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_the_graph_answers_as_pytorch_does_however_texts_come(
+    exported: Exported, tmp_path: Path, precision: Any, fusion: str
+) -> None:
+    leave = places(exported)
+    assert min(leave.count(place) for place in (1, 2, 4)) >= 5, "all three ways are gone"
+    agreement, mending = exported.variant(tmp_path / "variant", CPU, precision, fusion)
+    assert mending is None
+    assert agreement.same_labels == 1
+    predictor, reference = Predictor.load(tmp_path / "variant"), exported.answer(CPU)
+    alone = np.concatenate([predictor.logits([text]) for text in exported.texts])
+    for found in (alone, predictor.logits(exported.texts, batch_size=5)):
+        off = np.abs(found - reference).max(1)
+        if precision == "fp32":
+            assert off.max() < 1e-4
+        else:
+            assert np.median(off) < 0.05 * np.abs(reference).mean()
+    assert Release.read(tmp_path / "variant").params["early"] == {
+        str(place): certainty for place, certainty in exported.certainties.items()
+    }
+
+
+def test_what_comes_after_a_place_is_not_computed_for_a_text_that_leaves(
+    exported: Exported, tmp_path: Path
+) -> None:
+    exported.write(tmp_path / "variant", CPU, "fp32", "none")
+    graph = onnx.load(tmp_path / "variant" / MODEL).graph
+    within = [node for node in graph.node if node.op_type == "If"]
+    assert len(within) == 1
+    assert [each.name for each in graph.output] == ["logits"]
+
+    def products(graph: onnx.GraphProto) -> set[str]:
+        return {node.name for node in graph.node if node.op_type in ("MatMul", "Gemm")}
+
+    ways = {each.name: each.g for each in within[0].attribute}
+    assert not products(ways["else_branch"]), "nothing where all texts leave"
+    outside, inside = products(graph), products(ways["then_branch"])
+    assert any("layer.0." in name for name in outside)
+    assert not any("layer.1." in name or "layer.2." in name for name in outside)
+    assert any("layer.1." in name for name in inside)
+    assert not any("layer.2." in name for name in inside), "that is a step further in"
+
+
+def test_no_weight_is_there_twice(exported: Exported) -> None:
+    plain, early = (onnx.load(exported.graph("none", each)).graph for each in (False, True))
+    ours, theirs = (
+        {name for _, name in with_weights(graph) if name.startswith("model.")}
+        for graph in (early, plain)
+    )
+    assert ours == theirs
+    asked = [node.name for node, _ in with_weights(early) if "classifier" in node.name]
+    assert asked == ["classifier", "classifier#2", "classifier#3"]
+
+
+def test_a_runtime_that_can_not_goes_through_all_layers(exported: Exported, tmp_path: Path) -> None:
+    target = TARGETS["tensorrt"]
+    full, early = exported.answer(target), exported.answer(CPU)
+    assert np.abs(full - early).max() > 0.01
+    exported.write(tmp_path / "variant", target, "fp16", "none")
+    card = Release.read(tmp_path / "variant")
+    assert "early" not in card.params
+    with pytest.warns(RuntimeWarning, match="runs on the CPU"):
+        found = Predictor.load(tmp_path / "variant").logits(exported.texts)
+    assert np.abs(found - full).max() < 0.05

@@ -1,0 +1,172 @@
+"""Models that answer sure texts before their last layers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from tasks.compression.families import FAMILIES, family_of
+from tasks.compression.surgery import without
+from tasks.training.classifier import load_finetuned
+from tasks.training.early import (
+    ALWAYS,
+    KEY,
+    NEVER,
+    as_plain,
+    at_the_edge,
+    certainties_of,
+    choose,
+    going_through,
+    leaving_early,
+    places,
+)
+from tasks.training.first_token import reading_first
+from tasks.training.pooling import pooled
+from tests.made import model_of
+
+IDS = torch.tensor([[2, 7, 9, 3, 1, 1], [2, 11, 8, 6, 5, 3], [2, 4, 3, 1, 1, 1]])
+MASK = (IDS != 1).long()
+GIVEN = {"input_ids": IDS, "attention_mask": MASK}
+
+
+def made(kind: str, pooling: str = "cls") -> Any:
+    """Four layers that differ, with a head whose answers differ."""
+    torch.manual_seed(3)
+    model = pooled(model_of(kind), pooling)
+    for parameter in model.parameters():
+        parameter.data += 0.2 * torch.randn_like(parameter)
+    return reading_first(model).eval()
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_an_early_answer_is_that_of_the_last_layer_after_the_first(kind: str, pooling: str) -> None:
+    model = made(kind, pooling)
+    family = family_of(model)
+    assert family is not None
+    with torch.no_grad():
+        full = model(**GIVEN).logits
+        with without(model, family, [1, 2]):
+            after_one = model(**GIVEN).logits
+        with without(model, family, [2]):
+            after_two = model(**GIVEN).logits
+        leaving_early(model, {1: NEVER, 2: NEVER})
+        found = model(**GIVEN)
+        torch.testing.assert_close(found.logits, full)
+        torch.testing.assert_close(found.early, {1: after_one, 2: after_two})
+        leaving_early(model, {1: NEVER, 2: ALWAYS})
+        torch.testing.assert_close(model(**GIVEN).logits, after_two)
+
+
+def test_each_text_leaves_where_it_is_sure() -> None:
+    model: Any = leaving_early(made("bert"), {1: ALWAYS})
+    with torch.no_grad():
+        early = model(**GIVEN).logits
+        sure = early.softmax(-1).amax(-1)
+        full = going_through(model)(**GIVEN).logits
+        between = float(sure.sort().values[1:].mean())
+        leaving_early(model, {1: between})
+        found = model(**GIVEN).logits
+    leaves = sure > between
+    assert leaves.tolist().count(True) in (1, 2)
+    torch.testing.assert_close(found, torch.where(leaves[:, None], early, full))
+
+
+def test_training_sees_every_answer_and_all_layers_learn_of_them() -> None:
+    model: Any = leaving_early(made("bert"), {1: ALWAYS, 2: ALWAYS}).train()
+    found = model(**GIVEN)
+    assert list(found.early) == [1, 2]
+    found.early[1].square().sum().backward()
+    moved = {
+        name.split(".")[3]
+        for name, each in model.named_parameters()
+        if each.grad is not None and each.grad.abs().sum() > 0 and "layer." in name
+    }
+    assert moved == {"0", "3"}, "the first layer, and the last one that answers"
+
+
+@pytest.mark.parametrize("kind", ["bert", "distilbert"])
+def test_a_saved_one_leaves_early_here_and_is_plain_to_everybody_else(
+    kind: str, tmp_path: Path
+) -> None:
+    model: Any = leaving_early(made(kind), {1: 0.5, 2: 0.75})
+    with as_plain(model):
+        model.save_pretrained(tmp_path)
+    told = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    assert told["architectures"] == [type(model).__mro__[2].__name__]
+    assert told[KEY] == {"1": 0.5, "2": 0.75}
+    loaded: Any = load_finetuned(tmp_path, "eager").eval()
+    plain: Any = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(**GIVEN).logits, model(**GIVEN).logits)
+        full = going_through(loaded)(**GIVEN).logits
+        torch.testing.assert_close(plain(**GIVEN).logits, full)
+    assert certainties_of(loaded) == {}
+
+
+def test_it_is_asked_where_that_can_spare_a_layer() -> None:
+    found = {layers: places(layers) for layers in (1, 2, 3, 4, 6, 12)}
+    assert found == {1: [], 2: [], 3: [1], 4: [1, 2], 6: [1, 2, 4], 12: [1, 2, 4, 8]}
+
+
+def logits(sure: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """Of two classes, `answers` said with the probability `sure`."""
+    odds = np.log(sure / (1 - sure))
+    found = np.zeros((len(sure), 2), np.float32)
+    found[np.arange(len(sure)), answers] = odds
+    return found
+
+
+def test_no_more_texts_are_answered_otherwise_than_allowed() -> None:
+    """The surer the rarer wrong: what leaves is all that is surer than the text too many."""
+    count = 999
+    sure = np.linspace(0.99, 0.51, count)
+    answers, told = np.zeros(count, int), np.zeros(count, int)
+    told[[300, 500, 600, 700]] = 1  # where all layers say otherwise
+    full, early = logits(np.full(count, 0.9), told), {1: logits(sure, answers)}
+    shares = {percent: choose(full, early, percent)[0] for percent in (0.05, 0.1, 0.2, 0.3, 100)}
+    assert (shares[0.05].certainty, shares[0.05].share) == (NEVER, 0), "one is counted unseen"
+    assert shares[0.1].share == pytest.approx(300 / count)
+    assert sure[300] < shares[0.1].certainty < sure[299]
+    assert shares[0.2].share == pytest.approx(500 / count)
+    assert shares[0.3].share == pytest.approx(600 / count)
+    assert shares[100].share > 0.99
+
+
+def test_what_one_place_leaves_over_the_next_one_may_use() -> None:
+    count = 999
+    sure, told = np.linspace(0.99, 0.51, count), np.zeros(count, int)
+    unsure = logits(np.linspace(0.99, 0.51, count), np.ones(count, int))
+    told[[400, 450]] = 1
+    full = logits(np.full(count, 0.9), told)
+    alone = choose(full, {2: logits(sure, np.zeros(count, int))}, 0.2)
+    found = choose(full, {1: unsure, 2: logits(sure, np.zeros(count, int))}, 0.2)
+    assert (found[0].certainty, found[0].share) == (NEVER, 0)
+    assert found[1] == alone[0]
+    assert found[1].share == pytest.approx(450 / count)
+
+
+def test_too_few_texts_let_none_leave() -> None:
+    same = logits(np.linspace(0.99, 0.6, 100), np.zeros(100, int))
+    assert choose(same, {1: same}, 0.5)[0].share == 0, "1 in 101 is more than that"
+    assert choose(same, {1: same}, 1.0)[0].share > 0.9
+
+
+def test_texts_that_rounding_decides_on_are_named() -> None:
+    model: Any = leaving_early(made("bert"), {1: ALWAYS})
+    with torch.no_grad():
+        sure = model(**GIVEN).logits.softmax(-1).amax(-1)
+    leaving_early(model, {1: float(sure[1]) + 2e-5})
+
+    def answers() -> Any:
+        with torch.no_grad():
+            return model(**GIVEN).logits.numpy()
+
+    assert at_the_edge(model, answers).tolist() == [False, True, False]
+    assert certainties_of(model) == {1: pytest.approx(float(sure[1]) + 2e-5)}
