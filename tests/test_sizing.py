@@ -29,13 +29,13 @@ from tests.sizing import (
     work,
 )
 
-SAMPLE = Size(SAMPLE_ROWS, ENCODERS["22 M"], SAMPLE_TOKENS)
+SAMPLE = Size(SAMPLE_ROWS, ENCODERS["22 M"], SAMPLE_TOKENS, unlabelled=13_098)
 START_SECONDS = {"finetune": 10.0, "prune": 10.0, "benchmark": 50.0}
 """About what these take to start on two cores: the benchmark starts a process a contender."""
 
 
 @pytest.mark.parametrize("task", list(SAMPLE_SECONDS))
-def test_the_formulae_give_the_seconds_of_the_quieter_hour_in_the_readme(task: str) -> None:
+def test_the_formulae_give_the_seconds_of_the_run_in_the_readme(task: str) -> None:
     reckoned = work(SAMPLE)[task] / flops(2) + START_SECONDS[task]
     assert reckoned == pytest.approx(SAMPLE_SECONDS[task], rel=0.15)
 
@@ -49,7 +49,7 @@ def test_a_forward_pass_is_twice_the_weights_a_token_and_the_attention() -> None
 
 def test_weights_have_the_megabytes_of_the_readme() -> None:
     assert sizes(SAMPLE)["models/finetuned"] == pytest.approx(90.9e6, rel=0.01)
-    assert sizes(SAMPLE)["models/release"] == pytest.approx(17.4e6, rel=0.02)
+    assert sizes(SAMPLE)["models/release"] == pytest.approx(21.2e6, rel=0.02)
 
 
 def test_what_a_stage_fetches_is_what_dvc_yaml_says_that_it_reads() -> None:
