@@ -7,7 +7,7 @@ not at all where none does.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -35,7 +35,8 @@ def leave_early(model: onnx.ModelProto, certainties: Mapping[int, float]) -> onn
     """
     graph, places = model.graph, sorted(certainties)
     limits = [certainties[place] for place in places]
-    nodes, logits = _answered(graph, _stages(graph, places), limits, "", {})
+    opset = next(each.version for each in model.opset_import if each.domain in ("", "ai.onnx"))
+    nodes, logits = _answered(graph, opset, _stages(graph, places), limits, "", {})
     nodes.append(helper.make_node("Identity", [logits], [LOGITS]))
     answer = _like_logits(graph, LOGITS)
     for part, kept in ((graph.node, nodes), (graph.output, [answer]), (graph.value_info, [])):
@@ -83,8 +84,8 @@ def _made_of(
 
 
 def _answered(
-    graph: onnx.GraphProto, stages: Sequence[_Stage], limits: Sequence[float], stay: str,
-    given: Mapping[str, str],
+    graph: onnx.GraphProto, opset: int, stages: Sequence[_Stage], limits: Sequence[float],
+    stay: str, given: Mapping[str, str],
 ) -> tuple[list[onnx.NodeProto], str]:  # fmt: skip
     """The nodes of some stages, for the texts that have come so far, and the name of their logits.
 
@@ -97,17 +98,20 @@ def _answered(
     logits = called[stage.logits]
     if not later:
         return nodes, logits
-    nodes += _asked(graph, logits, limits[0], stay)
+    nodes += _asked(graph, opset, logits, limits[0], stay)
     deeper = f"{stay}/stay"
     needed = sorted(set().union(*(each.given for each in later)) & {*_inputs(graph), *called})
     handed = {name: f"{name}{deeper}" for name in needed}
     rest = [
-        helper.make_node("Gather", [called.get(name, name), f"leave{stay}/rows"], [taken], axis=0)
+        helper.make_node(
+            "Compress", [called.get(name, name), f"leave{stay}/stays"], [taken], axis=0
+        )
         for name, taken in handed.items()
     ]
-    further, theirs = _answered(graph, later, limits[1:], deeper, handed)
+    further, theirs = _answered(graph, opset, later, limits[1:], deeper, handed)
     rest += [
         *further,
+        helper.make_node("NonZero", [f"leave{stay}/stays"], [f"leave{stay}/places"]),
         helper.make_node("Transpose", [f"leave{stay}/places"], [f"leave{stay}/where"], perm=[1, 0]),
         helper.make_node(
             "ScatterND", [logits, f"leave{stay}/where", theirs], [f"leave{stay}/mixed"]
@@ -126,31 +130,38 @@ def _answered(
     return nodes, f"leave{stay}/answered"
 
 
-def _asked(graph: onnx.GraphProto, logits: str, limit: float, stay: str) -> list[onnx.NodeProto]:
-    """The nodes that say which texts stay: the value `rows` [n], and whether there are `any`."""
-    constants = {
-        "last": np.array([-1], np.int64),
-        "first": np.array([0], np.int64),
-        "zero": np.array(0, np.int64),
-        "limit": np.array(limit, np.float32),
-    }
+def _asked(
+    graph: onnx.GraphProto, opset: int, logits: str, limit: float, stay: str
+) -> list[onnx.NodeProto]:
+    """The nodes that say which texts stay: the value `stays` [b], and whether there are `any`."""
+
+    def node(kind: str, given: str, found: str, **options: Any) -> onnx.NodeProto:
+        inputs = [name if name == logits else f"leave{stay}/{name}" for name in given.split()]
+        return helper.make_node(kind, inputs, [f"leave{stay}/{found}"], **options)
+
+    constants = {"last": np.array([-1], np.int64), "limit": np.array(limit, np.float32)}
     graph.initializer.extend(
         numpy_helper.from_array(np.asarray(value), f"leave{stay}/{name}")
         for name, value in constants.items()
     )
-
-    def node(kind: str, given: str, found: str, **options: int) -> onnx.NodeProto:
-        inputs = [name if name == logits else f"leave{stay}/{name}" for name in given.split()]
-        return helper.make_node(kind, inputs, [f"leave{stay}/{found}"], **options)  # type: ignore[arg-type]
-
+    # what is reduced is an input since opset 18, and may be true or false since 20
+    largest = (
+        node("ReduceMax", "probabilities last", "certainty", keepdims=0)
+        if opset >= 18
+        else node("ReduceMax", "probabilities", "certainty", axes=[-1], keepdims=0)
+    )
+    whether = [node("ReduceMax", "stays", "any", keepdims=0)]
+    if opset < 20:
+        whether = [
+            node("Cast", "stays", "numbers", to=onnx.TensorProto.INT32),
+            node("ReduceMax", "numbers", "number", keepdims=0),
+            node("Cast", "number", "any", to=onnx.TensorProto.BOOL),
+        ]
     return [
         node("Softmax", logits, "probabilities", axis=-1),
-        node("ReduceMax", "probabilities last", "certainty", keepdims=0),
+        largest,
         node("LessOrEqual", "certainty limit", "stays"),
-        node("NonZero", "stays", "places"),
-        node("Squeeze", "places first", "rows"),
-        node("Size", "rows", "count"),
-        node("Greater", "count zero", "any"),
+        *whether,
     ]
 
 

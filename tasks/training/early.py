@@ -34,6 +34,8 @@ NEVER, ALWAYS = 1.0, -1.0
 """No probability is above the one, every one is above the other."""
 EDGE = 1e-4
 """Of a probability: more than fp32 and the order of its sums make of it."""
+PLAIN = 2
+"""Where the family's own class stands: after the made one and `LeavesEarly`."""
 
 Tensor = torch.Tensor
 
@@ -95,9 +97,10 @@ class LeavesEarly:
             for name, each in inputs.items()
             if name not in ("labels", "output_hidden_states")
         }
+        path = next(name for name, module in model.named_modules() if module is layers)
         early = {}
         for place, state in states.items():
-            with _only(model, nn.ModuleList([_Given(state), layers[-1]])):
+            with _in_place_of(model, path, nn.ModuleList([_Given(state), layers[-1]])):
                 early[place] = super().forward(**alone).logits  # type: ignore[misc]
         return Walk(output, early, states)
 
@@ -121,16 +124,15 @@ class _Given(nn.Module):
 
 
 @contextmanager
-def _only(model: nn.Module, layers: nn.ModuleList) -> Iterator[None]:
-    """The model with these layers, as long as the block lasts."""
-    whole = layers_of(model)
-    path = next(name for name, module in model.named_modules() if module is whole)
-    parent, _, name = path.rpartition(".")
-    setattr(model.get_submodule(parent), name, layers)
+def _in_place_of(model: nn.Module, path: str, layers: nn.ModuleList) -> Iterator[None]:
+    """The model with these layers where it has its own, as long as the block lasts."""
+    owner, _, name = path.rpartition(".")
+    parent, whole = model.get_submodule(owner), model.get_submodule(path)
+    setattr(parent, name, layers)
     try:
         yield
     finally:
-        setattr(model.get_submodule(parent), name, whole)
+        setattr(parent, name, whole)
 
 
 def leaving_early(model: nn.Module, certainties: Mapping[int, float]) -> nn.Module:
@@ -160,10 +162,6 @@ def as_plain(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         model.__class__ = made
-
-
-PLAIN = 2
-"""The family's class in the order of those below: the made one, `LeavesEarly`, and then it."""
 
 
 @cache

@@ -98,6 +98,21 @@ def test_the_graph_answers_as_pytorch_does_however_texts_come(
     }
 
 
+@pytest.mark.parametrize("opset", [17, 18, 23])
+def test_older_and_newer_opsets_answer_so_too(
+    exported: Exported, tmp_path: Path, opset: int
+) -> None:
+    (tmp_path / "work").mkdir()
+    source = exported.work.parent / "model"
+    wishes = Export(threads=1, opset=opset)
+    other = Exported("level1", source, tmp_path / "work", wishes, TEXTS, TEXTS)
+    other.write(tmp_path / "variant", CPU, "fp32", "none")
+    graph = onnx.load(tmp_path / "variant" / MODEL)
+    assert graph.opset_import[0].version >= opset
+    found = Predictor.load(tmp_path / "variant").logits(other.texts, batch_size=5)
+    assert np.abs(found - exported.answer(CPU)).max() < 1e-4
+
+
 def test_what_comes_after_a_place_is_not_computed_for_a_text_that_leaves(
     exported: Exported, tmp_path: Path
 ) -> None:
