@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from tasks.reporting.evidence import Evidence, records
+from tasks.reporting.wording import count
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ def depth(evidence: Evidence, level: str) -> int | None:
     levels = records(evidence.stages["prune"].report.get("levels"))
     if level == "finetuned" and levels:
         return len(levels[0]["kept_layers"]) + len(levels[0]["removed_layers"])
-    return next((len(each["kept_layers"]) for each in levels if each["name"] == level), None)
+    found = _level(evidence, level)
+    return len(found["kept_layers"]) if found else None
 
 
 def _told(evidence: Evidence, before: Contender, after: Contender) -> str:
@@ -113,7 +115,29 @@ def _told(evidence: Evidence, before: Contender, after: Contender) -> str:
     if before.level == after.level:
         return f"{after.precision} in place of {before.precision}"
     now, then = depth(evidence, after.level), depth(evidence, before.level)
-    return f"{now} layers in place of {then}" if now and then else f"{after.level} pruned"
+    if not now or not then:
+        return f"{after.level} pruned"
+    told = f"{now} layers in place of {then}" if now != then else _narrowed(evidence, after.level)
+    return f"{told}, sure texts early" if _early(evidence, after.level) else told
+
+
+def _narrowed(evidence: Evidence, level: str) -> str:
+    """What a level has fewer of than the one before, where it has all its layers."""
+    found = _level(evidence, level)
+    if gone := found.get("removed_neurons"):
+        then = found["neurons"] + gone
+        return f"{count(found['neurons'])} neurons a layer in place of {count(then)}"
+    return f"{sum(found['heads'])} heads"
+
+
+def _early(evidence: Evidence, level: str) -> bool:
+    """Whether texts get their answer before its last layers."""
+    return any(place["share"] for place in _level(evidence, level).get("leaving") or [])
+
+
+def _level(evidence: Evidence, name: str) -> Mapping[str, Any]:
+    levels = records(evidence.stages["prune"].report.get("levels"))
+    return next((each for each in levels if each["name"] == name), {})
 
 
 def _step(what: str, before: Contender, after: Contender) -> Step:

@@ -114,6 +114,20 @@ def test_hostile_texts_are_only_ever_text(workspace: Path) -> None:
     drawings(page)
 
 
+def test_a_step_says_what_a_level_has_less_of(workspace: Path) -> None:
+    found = reports(["bad", "good"])
+    leave(workspace, found)
+    assert "2 layers in place of 3" in said(written())
+    found["prune"]["levels"][0] |= {
+        "kept_layers": [0, 1, 2], "removed_layers": [],
+        "leaving": [{"after": 1, "certainty": 0.97, "share": 0.346}],
+    }  # fmt: skip
+    leave(workspace, found)
+    text = said(written())
+    assert "1,382 neurons a layer in place of 1,536, sure texts early" in text
+    assert "34.6 % leave after 1" in text
+
+
 def test_nothing_run_yet_is_a_page_too(workspace: Path) -> None:
     page = written()
     assert "Nothing has run yet" in page
