@@ -33,8 +33,8 @@ ROWS = (10_000, 100_000, 1_000_000, 10_000_000)
 # Measured, on the two cores of docs/training.md and README.md (AMD EPYC, bf16, others quiet).
 CORES = 2
 EXAMPLES_A_SECOND = 135.0
-"""Trained, of the sample: mean of three seeds (`python -m tests.training_speed compare`), in an hour
-in which bf16 products ran at 410 GFLOP/s; 259 in one in which they ran at 900."""
+"""Trained, of the sample: mean of three seeds (`python -m tests.training_speed compare`), in an
+hour in which bf16 products ran at 410 GFLOP/s; 259 in one in which they ran at 900."""
 SAMPLE_ROWS, SAMPLE_TOKENS = 10_566, 26.9
 """The sample's rows, and its tokens a text with MiniLM's own tokenizer."""
 SAMPLE_SECONDS = {"finetune": 127.0, "prune": 506.0, "benchmark": 124.0}
