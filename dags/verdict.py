@@ -28,7 +28,7 @@ def _comparison(candidate: Record, champion: Record, metric: str) -> list[str]:
         contenders[f"{champion['version']}, in production"] = champion
     rows = {
         f"{metric} on test": [_figure(c.get("figure"), metric) for c in contenders.values()],
-        "one text, median": [
+        "one text, mean": [
             _with_unit((c.get("latency_ms") or {}).get("mean"), 1, "ms")
             for c in contenders.values()
         ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol
 
 from torch import nn
@@ -18,9 +19,8 @@ from tasks.training.batches import Encoded
 from tasks.training.checkpoints import Checkpoint
 from tasks.training.classifier import task_of_model
 from tasks.training.early import (
-    ALWAYS,
     NEVER,
-    Leaving,
+    answers_at_places,
     choose,
     going_through,
     leaving_early,
@@ -241,7 +241,7 @@ def recover(
     With `early`, texts may leave before the last layers; so many of 100 may be expected to get
     another answer by it. That is for a task with one class a text, and more than two layers.
     """
-    asked = places(len(level.kept_layers)) if early and objective.task.one_class else []
+    asked = places(len(level.kept_layers)) if early and objective.task.classes else []
     if asked:
         leaving_early(student, dict.fromkeys(asked, NEVER))
     history = distil(
@@ -256,26 +256,13 @@ def recover(
     )
     level.figure = level.figure_of_all = history.evaluations[history.best]["figure"]
     if asked:
-        leaving = _leaving(student, asked, material, early)
-        worth_asking = {each.after: each.certainty for each in leaving if each.share}
-        leaving_early(student, worth_asking) if worth_asking else going_through(student)
+        answer = partial(predict, student, material.validation, material.plan)
+        leaving = choose(answer(), answers_at_places(student, answer), early)
+        leaving_early(student, {each.after: each.certainty for each in leaving if each.share})
         level.leaving = [asdict(each) for each in leaving]
         level.figure = material.figure_of(student)
     level.drop = 100 * (reference - level.figure)
     return history
-
-
-def _leaving(
-    student: nn.Module, asked: Sequence[int], material: Material, early: float
-) -> list[Leaving]:
-    """How sure a text has to be at each place, by the validation split."""
-    validation, plan = material.validation, material.plan
-    full = predict(student, validation, plan)
-    answers = {}
-    for place in asked:
-        leaving_early(student, {place: ALWAYS})
-        answers[place] = predict(student, validation, plan)
-    return choose(full, answers, early)
 
 
 def distil(

@@ -19,13 +19,12 @@ import onnx
 import torch
 from torch import nn
 
-from tasks.inference.early import early_output, state_output
+from tasks.inference.early import LOGITS, early_output, state_output
 from tasks.inference.fusion import joined_attention, without_heads
 from tasks.stage.errors import BadInput
 from tasks.task.answers import Exit
 from tasks.training.early import as_plain, places_of
 
-LOGITS = "logits"
 OPERATORS = ["MatMul", "Gemm", "Gather"]
 """Matrix products, and the embedding tables, which are half of a small encoder's bytes."""
 LARGEST = 2_000_000_000

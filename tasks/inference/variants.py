@@ -114,11 +114,15 @@ class Exported:
         Of a model that answers early, texts that are as sure as they have to be, to a
         ten-thousandth, are not among `texts`: whether they leave is a matter of rounding.
         """
-        early = target.early and bool(self.certainties)
+        early = self.leaves_early(target)
         if early not in self._answers:
             with contextlib.nullcontext() if early else as_plain(self.model):
                 self._answers[early] = self._predict()
         return self._answers[early]
+
+    def leaves_early(self, target: Target) -> bool:
+        """Whether texts get their answer before the last layers on such a target."""
+        return target.early and bool(self.certainties)
 
     def _predict(self) -> Logits:
         length = self.tokenizer.model_max_length
@@ -244,7 +248,7 @@ class Exported:
         """A folder that serves: graph, tokenizer, and the card that says how."""
         folder.mkdir(parents=True)
         how: dict[str, Any] = {"target": target.name, "fusion": fusion, "opset": self.wishes.opset}
-        if target.early and self.certainties:
+        if self.leaves_early(target):
             how["early"] = {str(place): each for place, each in self.certainties.items()}
         if precision == "int8":
             how |= {"exact": list(recipe.exact), "bits": recipe.bits}
@@ -278,7 +282,7 @@ class Exported:
     def _write_graph(
         self, path: Path, target: Target, precision: Precision, fusion: str, recipe: Recipe
     ) -> None:
-        early = target.early and bool(self.certainties)
+        early = self.leaves_early(target)
         source = self.graph(fusion, early)
         if early:
             # a module that is asked again is a node with a number

@@ -87,8 +87,6 @@ class Task(ABC):
     """What teaches the head: a class's number (int64), a 0 or 1 a class, a number (float32)."""
     unit: ClassVar[str] = "class"
     """What its labels speak of: class, value, entity."""
-    one_class: ClassVar[bool] = False
-    """Whether exactly one class holds, whose probability says how sure an answer is."""
     silent: ClassVar[bool] = False
     """Whether a label may speak of nothing: no class holds, no entity is there."""
 

@@ -31,7 +31,6 @@ class Classification(Task):
     metric: ClassVar[str] = "accuracy"
     metric_name: ClassVar[str] = "accuracy"
     classes: ClassVar[bool] = True
-    one_class: ClassVar[bool] = True
     amount: ClassVar[str] = "score"
     simple: ClassVar[tuple[tuple[str, str], tuple[str, str]]] = (
         ("majority", "majority class"),

@@ -104,8 +104,7 @@ def load_finetuned(folder: Path, attention: str) -> nn.Module:
         folder, dtype=torch.float32, attn_implementation=PLAIN.get(attention, attention)
     )
     model = reading_first(read_prefix(pooled(model, pooling_of(model.config)), folder))
-    if certainties := certainties_of(model):
-        leaving_early(model, certainties)
+    leaving_early(model, certainties_of(model))
     return quick(model) if attention == ATTENTION else model
 
 

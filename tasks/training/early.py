@@ -136,7 +136,10 @@ def _in_place_of(model: nn.Module, path: str, layers: nn.ModuleList) -> Iterator
 
 
 def leaving_early(model: nn.Module, certainties: Mapping[int, float]) -> nn.Module:
-    """The model, in place, answering after some layers where it is surer than `certainties`."""
+    """The model, in place, answering after some layers where it is surer than `certainties`, of
+    which none means that every text goes through all layers."""
+    if not certainties:
+        return going_through(model)
     config: Any = model.config
     setattr(config, KEY, {str(place): certainty for place, certainty in certainties.items()})
     if not isinstance(model, LeavesEarly):
@@ -220,16 +223,25 @@ def choose(full: Floats, early: Mapping[int, Floats], percent: float) -> list[Le
     return found
 
 
-def at_the_edge(model: Any, answers: Callable[[], Floats]) -> npt.NDArray[np.bool_]:
-    """Whether rounding decides where a text gets its answer, [texts].
+def answers_at_places(model: nn.Module, answers: Callable[[], Floats]) -> dict[int, Floats]:
+    """The logits of all texts after each of the model's places, [texts, classes].
 
-    `answers` gives the logits of the model as it then is.
+    `answers` gives those of the model as it then is.
     """
-    certainties = certainties_of(model)
-    edge: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
-    for place, certainty in certainties.items():
+    certainties, found = certainties_of(model), {}
+    for place in certainties:
         leaving_early(model, {place: ALWAYS})
-        near = np.abs(softmax(answers()).max(1) - certainty) < EDGE
-        edge = edge | near if len(edge) else near
+        found[place] = answers()
     leaving_early(model, certainties)
+    return found
+
+
+def at_the_edge(model: nn.Module, answers: Callable[[], Floats]) -> npt.NDArray[np.bool_]:
+    """Whether rounding decides where a text gets its answer, [texts]; `answers` as above."""
+    certainties = certainties_of(model)
+    near = [
+        np.abs(softmax(logits).max(1) - certainties[place]) < EDGE
+        for place, logits in answers_at_places(model, answers).items()
+    ]
+    edge: npt.NDArray[np.bool_] = np.any(near, axis=0)
     return edge

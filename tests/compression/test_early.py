@@ -9,28 +9,17 @@ import numpy as np
 import pytest
 
 from tasks.data.dataset import read_examples
-from tasks.finetune import finetune
-from tasks.params.finetune import Finetune
 from tasks.params.prune import Prune
 from tasks.prune import MODELS, _encoded, prune
 from tasks.training.classifier import load_finetuned, load_tokenizer
 from tasks.training.early import certainties_of
 from tasks.training.plan import make_plan
 from tasks.training.scoring import predict
-from tests.training.made import SMALL_STAGE, approve
 
 WANTED = Prune(
     layers=0, neurons=0.25, heads=0, max_levels=2, max_drop=100, threads=1, precision="fp32",
     device="cpu", probe=16, augment=0, early=10.0,
 )  # fmt: skip
-
-
-@pytest.fixture
-def finetuned(tiny_model: Path, workspace: Path) -> Path:
-    """A workspace with a fine-tuned model of four layers."""
-    approve(workspace, tiny_model)
-    finetune(Finetune(**{**SMALL_STAGE, "epochs": 2}))
-    return workspace
 
 
 def answers(level: str) -> tuple[Any, np.ndarray]:

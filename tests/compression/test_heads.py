@@ -12,32 +12,21 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from tasks.data.dataset import Text
-from tasks.finetune import finetune
 from tasks.inference.predictor import Predictor
 from tasks.inference.release import MODEL
 from tasks.inference.targets import TARGETS
 from tasks.inference.variants import Exported
 from tasks.params.export import Export
-from tasks.params.finetune import Finetune
 from tasks.params.prune import Prune
 from tasks.prune import prune
 from tasks.stage.outputs import sha256
 from tests.training.lessons import lessons
-from tests.training.made import SMALL_STAGE, approve
 
 WANTED = Prune(
     layers=0, neurons=0, heads=0.4, max_levels=2, max_drop=100, threads=1, precision="fp32",
     device="cpu", probe=16, augment=0, early=0,
 )  # fmt: skip
 LEVELS = [Path("models/pruned") / name for name in ("level1", "level2")]
-
-
-@pytest.fixture
-def finetuned(tiny_model: Path, workspace: Path) -> Path:
-    """A workspace with a fine-tuned model of four layers with four heads each."""
-    approve(workspace, tiny_model)
-    finetune(Finetune(**{**SMALL_STAGE, "epochs": 2}))
-    return workspace
 
 
 def heads_of(folder: Path) -> list[int]:

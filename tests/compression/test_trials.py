@@ -9,25 +9,14 @@ import numpy as np
 import pytest
 
 from tasks.compression.distillation import Lessons
-from tasks.finetune import finetune
-from tasks.params.finetune import Finetune
 from tasks.params.prune import Prune
 from tasks.prune import prune
 from tasks.training.batches import Encoded
-from tests.training.made import SMALL_STAGE, approve
 
 WANTED = Prune(
     layers=0.5, neurons=0, heads=0, max_levels=1, max_drop=100, threads=1, precision="fp32",
     device="cpu", probe=16, augment=0,
 )  # fmt: skip
-
-
-@pytest.fixture
-def finetuned(tiny_model: Path, workspace: Path) -> Path:
-    """A workspace with a fine-tuned model of four layers."""
-    approve(workspace, tiny_model)
-    finetune(Finetune(**{**SMALL_STAGE, "epochs": 2}))
-    return workspace
 
 
 def chosen(**wanted: Any) -> tuple[list[int], list[dict[str, Any]]]:

@@ -25,7 +25,7 @@ def test_the_candidate_stands_beside_what_serves() -> None:
     assert "- other programs were busy" in lines
     assert "|  | candidate | v1.2.0, in production |" in lines
     assert "| accuracy on test | 83.12 % | 83.5 % |" in lines
-    assert "| one text, median | 1.234 ms | 4 ms |" in lines
+    assert "| one text, mean | 1.234 ms | 4 ms |" in lines
     assert "| weights | 17.25 MB | 68 MB |" in lines
 
 

@@ -18,8 +18,9 @@ from tasks.inference.release import MODEL, Release
 from tasks.inference.targets import TARGETS
 from tasks.inference.variants import Exported
 from tasks.params.export import Export
+from tasks.task.figures import softmax
 from tasks.training.classifier import load_pretrained, load_tokenizer
-from tasks.training.early import ALWAYS, as_plain, leaving_early
+from tasks.training.early import ALWAYS, answers_at_places, as_plain, leaving_early
 from tasks.training.parts import layers_of
 from tests.inference.made import KINDS, MAX_LENGTH
 
@@ -54,8 +55,7 @@ def exported(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Expo
         return Exported("level1", place / "model", work, Export(threads=1), TEXTS, TEXTS)
 
     def sure_after(layers: int) -> np.ndarray:
-        odds = np.diff(saved({layers: ALWAYS}).answer(CPU), axis=1)[:, 0]
-        found: np.ndarray = 1 / (1 + np.exp(-np.abs(odds)))
+        found: np.ndarray = softmax(saved({layers: ALWAYS}).answer(CPU)).max(1)
         return found
 
     one, two = sure_after(1), sure_after(2)
@@ -65,13 +65,10 @@ def exported(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Expo
 
 def places(exported: Exported) -> list[int]:
     """After how many layers each text leaves; 4 where it goes through all."""
-    model, found = exported.model, np.full(len(exported.texts), 4)
+    found = np.full(len(exported.texts), 4)
+    logits = answers_at_places(exported.model, exported._predict)
     for place in (2, 1):
-        whole = exported.certainties
-        leaving_early(model, {place: ALWAYS})
-        odds = np.abs(np.diff(exported._predict(), axis=1)[:, 0])
-        found[1 / (1 + np.exp(-odds)) > whole[place]] = place
-        leaving_early(model, whole)
+        found[softmax(logits[place]).max(1) > exported.certainties[place]] = place
     return found.tolist()
 
 
