@@ -21,8 +21,8 @@ import numpy as np
 import typer
 
 from tasks.inference.predictor import Predictor
-from tasks.judging.paired import compare
-from tasks.measuring.frontier import ROUNDING
+from tasks.measuring.paired import compare
+from tasks.measuring.statistics import ROUNDING
 from tasks.params.benchmark import PRESETS
 from tasks.task.classification import Classification
 from tests.made import ROOT

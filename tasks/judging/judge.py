@@ -12,9 +12,9 @@ from tasks.inference.release import Release
 from tasks.judging import golden, rules
 from tasks.judging.check import Check, reasons_of, verdict_of
 from tasks.judging.contest import CandidateBroke, Contest, Rival, contest
-from tasks.judging.paired import Comparison, Slowdown, compare, slowdown
 from tasks.judging.slices import Standing, slices, standings
 from tasks.measuring.machine import LOUD
+from tasks.measuring.paired import Comparison, Slowdown, compare, slowdown
 from tasks.params.gate import Gate
 from tasks.stage.cores import cores
 from tasks.stage.errors import BadInput

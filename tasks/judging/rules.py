@@ -8,9 +8,9 @@ from tasks.inference.release import Release
 from tasks.judging.check import Check, waive
 from tasks.judging.contest import Scored
 from tasks.judging.golden import Outcome
-from tasks.judging.paired import Comparison, Slowdown
 from tasks.judging.slices import Standing
-from tasks.measuring.frontier import ROUNDING
+from tasks.measuring.paired import Comparison, Slowdown
+from tasks.measuring.statistics import ROUNDING
 from tasks.params.gate import Gate
 from tasks.task import Task
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from tasks.data.dataset import Text
-from tasks.judging.paired import Comparison, compare
+from tasks.measuring.paired import Comparison, compare
 from tasks.measuring.statistics import Array, holm
 from tasks.task import Task
 

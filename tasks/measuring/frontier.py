@@ -8,12 +8,9 @@ from statistics import fmean, median
 
 from tasks.measuring.rounds import Samples
 from tasks.measuring.scores import Score
-from tasks.measuring.statistics import Interval, Latency, latency, median_interval
+from tasks.measuring.statistics import ROUNDING, Interval, Latency, latency, median_interval
 from tasks.stage.errors import BadInput
 from tasks.task import Task
-
-ROUNDING = 1e-9
-"""A drop of exactly the limit is within it, whatever its last binary digit."""
 
 
 @dataclass(frozen=True)

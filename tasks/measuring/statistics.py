@@ -14,6 +14,8 @@ ROWS_DRAWN = 1_000_000
 FEWEST_RESAMPLES = 200
 """A rank correlation has to sort them: it takes a sixth of a second for ROWS_DRAWN."""
 CONFIDENCE = 0.95
+ROUNDING = 1e-9
+"""A drop of exactly the limit is within it, whatever its last binary digit."""
 Z = 1.959964
 """The normal quantile that leaves (1 - CONFIDENCE) / 2 above it."""
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import Any, Literal
 
 from torch import nn
 from tqdm import tqdm
 
+from tasks.measuring.paired import compare
+from tasks.measuring.statistics import Array
 from tasks.stage.errors import BadInput
 from tasks.training import progress
 from tasks.training.averaging import Average
@@ -28,6 +30,8 @@ from tasks.training.steps import Objective, Rows, Stepper, rate_at, seed_step, s
 from tasks.training.watching import Watcher
 
 STEPS_BETWEEN_LOSSES = 10
+LUCK = 0.05
+"""An earlier look is better than the last when chance alone makes it seem so no more often."""
 
 Draws = Callable[[int, int], Rows]
 """Seed and epoch -> the rows of the training split that make up that epoch, as many as it has."""
@@ -54,10 +58,13 @@ def fit(
     draws: Draws | None = None,
     keep: Literal["best", "last"] = "best",
 ) -> History:
-    """Train in place and leave the weights that were best on `validation`, by the task's figure.
+    """Train in place and leave the last weights, or earlier ones that were better on `validation`.
 
-    Or, with `keep`, the last: where many texts have been answered by a teacher, a look at a few
-    labelled ones says less of which weights are good than that the rate has gone to zero.
+    Better by the task's figure, and by more than luck, text by text (McNemar's test, or a paired
+    bootstrap). Of looks alike the highest is the luckiest: keeping it makes the split promise more
+    than new texts will hold, and all that is held against it there later, such as a smaller model,
+    look worse than it is. With `keep` the last stay whatever the looks say: where many texts have
+    been answered by a teacher, a few labelled ones say less than that the rate has gone to zero.
 
     A step is one batch of `recipe.batch` examples, shared out over the ranks, each of which may
     take its share in several passes; the loss is the mean over the whole batch however many there
@@ -138,8 +145,27 @@ class _Run:
             if self.step in looks:
                 self._look(bar)
         bar.close()
-        self.model.load_state_dict(self.best_weights)
+        self._settle()
         return self.history
+
+    def _settle(self) -> None:
+        """Leave in the model what is kept of the best look's weights and the last's."""
+        last = len(self.history.evaluations) - 1
+        if self.history.best < last:
+            with self._averaged():
+                weights, evidence = copied(self.model), self._evidence()
+            self.model.load_state_dict(self.best_weights)
+            if compare(self.task, evidence, self._evidence(), self.recipe.seed).p_value > LUCK:
+                self.history.best, self.best_weights = last, weights
+        self.model.load_state_dict(self.best_weights)
+
+    def _evidence(self) -> Array:
+        logits = predict(self.model, self.validation, self.plan)
+        return self.task.proof(logits, self.validation.labels, self.validation.bounds)
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        """The model has the weights that are looked at inside this block."""
+        return self.average.in_place() if self.average else nullcontext()
 
     def _take_step(self) -> None:
         batch = self._batch()
@@ -184,7 +210,7 @@ class _Run:
         bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
 
     def _look(self, bar: tqdm[Any]) -> None:
-        with self.average.in_place() if self.average else nullcontext():
+        with self._averaged():
             self._judge(bar)
         self._save()
 

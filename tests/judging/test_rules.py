@@ -13,8 +13,8 @@ from tasks.judging import rules
 from tasks.judging.check import Check, reasons_of, verdict_of
 from tasks.judging.contest import Scored
 from tasks.judging.golden import Outcome
-from tasks.judging.paired import Comparison, Slowdown, compare
 from tasks.judging.slices import Slice, Standing, standings
+from tasks.measuring.paired import Comparison, Slowdown, compare
 from tasks.measuring.scores import score
 from tasks.measuring.statistics import Interval, latency
 from tasks.params.gate import Gate

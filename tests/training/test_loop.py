@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tasks.measuring.paired import mcnemar
 from tasks.stage.errors import BadInput
 from tasks.training.history import History
-from tasks.training.loop import fit
+from tasks.training.loop import LUCK, fit
+from tasks.training.methods import Methods
 from tasks.training.scoring import predict, score
 from tests.training.made import PLAN, RECIPE, TASK, Parts, cross_entropy
 
@@ -20,23 +23,34 @@ def test_it_learns(parts: Parts) -> None:
     assert score(TASK, predict(model, validation, PLAN), validation)["figure"] > 0.9
 
 
-def test_the_best_weights_are_kept_not_the_last(parts: Parts) -> None:
+@pytest.mark.parametrize("ema", [None, 0.5])
+def test_earlier_weights_are_kept_where_the_last_are_worse(parts: Parts, ema: float | None) -> None:
     model, train, validation = parts
-    history = fit(model, cross_entropy, train, validation, replace(RECIPE, epochs=4), PLAN)
+    methods, recipe = Methods(ema=ema), replace(RECIPE, epochs=8, patience=16)
+    history = fit(model, unlearning(36), train, validation, recipe, PLAN, methods=methods)
     kept = score(TASK, predict(model, validation, PLAN), validation)
     best = max(history.evaluations, key=lambda look: (look["figure"], -look["loss"]))
+    assert best["figure"] > history.evaluations[-1]["figure"] + 0.2
     assert history.evaluations[history.best] == best
     assert kept["loss"] == pytest.approx(best["loss"], rel=1e-5)
 
 
+def test_earlier_weights_that_may_be_better_by_luck_are_not_kept(parts: Parts) -> None:
+    model, train, validation = parts
+    few = validation.sample(4)
+    assert mcnemar(4, 0) > LUCK
+    history = fit(model, unlearning(36), train, few, replace(RECIPE, epochs=8, patience=16), PLAN)
+    kept = score(TASK, predict(model, few, PLAN), few)
+    *before, last = history.evaluations
+    assert max(look["figure"] for look in before) > last["figure"]
+    assert history.evaluations[history.best] == last
+    assert kept["loss"] == pytest.approx(last["loss"], rel=1e-5)
+
+
 def test_the_last_weights_are_kept_where_asked_for_though_they_are_worse(parts: Parts) -> None:
     model, train, validation = parts
-
-    def unlearn(*given: Any) -> Any:
-        return -cross_entropy(*given)
-
     recipe = replace(RECIPE, epochs=4)
-    history = fit(model, unlearn, train, validation, recipe, PLAN, keep="last")
+    history = fit(model, unlearning(0), train, validation, recipe, PLAN, keep="last")
     first, *_, last = history.evaluations
     assert last["loss"] > first["loss"]
     assert history.evaluations[history.best] == last
@@ -44,12 +58,24 @@ def test_the_last_weights_are_kept_where_asked_for_though_they_are_worse(parts: 
     assert kept["loss"] == pytest.approx(last["loss"], rel=1e-5)
 
 
+def unlearning(after: int) -> Any:
+    """What learns for so many steps, and then makes the loss as large as it can."""
+    steps = count()
+
+    def objective(*given: Any) -> Any:
+        return cross_entropy(*given) * (1 if next(steps) < after else -1)
+
+    return objective
+
+
 def test_it_stops_early_when_nothing_gets_better(parts: Parts) -> None:
     model, train, validation = parts
     stuck = replace(RECIPE, learning_rate=1e-12, epochs=20, patience=3)
     history = fit(model, cross_entropy, train, validation, stuck, PLAN)
     assert history.stopped_early
-    assert len(history.evaluations) == history.best + 1 + 3
+    assert len(history.evaluations) < 20
+    figures = [look["figure"] for look in history.evaluations]
+    assert len(figures) == figures.index(max(figures)) + 1 + 3
 
 
 def test_predictions_come_in_the_order_of_the_texts(parts: Parts) -> None:

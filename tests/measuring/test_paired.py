@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest  # type: ignore[import-untyped]
 
-from tasks.judging.paired import compare, mcnemar, slowdown
+from tasks.measuring.paired import compare, mcnemar, slowdown
 from tasks.measuring.statistics import holm
 from tasks.task.classification import Classification
 from tasks.task.multi_label import MultiLabel

@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from tasks.measuring.frontier import ROUNDING
 from tasks.measuring.statistics import (
     RESAMPLES,
+    ROUNDING,
     Array,
     Interval,
     bounds,
