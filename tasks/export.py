@@ -2,9 +2,9 @@
 
 Every model becomes an fp32 graph with the fusions that measure fastest on this machine, and an
 int8 one; each variant is run against PyTorch on real validation text through the very `Predictor`
-that will serve it. An int8 that disagrees is mended: by 7 bits, or by leaving in fp32 what it
-distorts most. What still disagrees beyond its limit fails the stage instead of shipping. Several
-tasks over one encoder are one graph, with an output for each.
+that will serve it. An int8 that disagrees is mended by leaving in fp32 what it distorts most. What
+still disagrees beyond its limit fails the stage instead of shipping. Several tasks over one encoder
+are one graph, with an output for each.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tasks.compression.vocabulary import Trimmed, trimmed
 from tasks.data.dataset import Text, read_examples, read_mask
 from tasks.inference.fusion import Speed
 from tasks.inference.quantisation import quantisable
-from tasks.inference.release import Precision, megabytes, weights_of
+from tasks.inference.release import Precision, Release, megabytes, weights_of
 from tasks.inference.targets import TARGETS, Target
 from tasks.inference.variants import Exported, fewest
 from tasks.params.export import Export
@@ -82,6 +82,7 @@ def _variants(
         folder, fusion = draft / name, _fastest(fusions[name])
         agreement, mending = model.variant(folder, target, precision, fusion)
         times = model.time_threads(folder)
+        how = Release.read(folder).params
         yield {
             "variant": name,
             "level": model.level,
@@ -90,6 +91,7 @@ def _variants(
             "latency_threads": fewest(times),
             "thread_times": {str(count): ms for count, ms in times.items()},
             "megabytes": megabytes(weights_of(folder)),
+            "bits": how.get("bits"),
             **asdict(agreement),
             "mended": None if mending is None else asdict(mending),
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,10 @@ from tasks.inference.loading import ERRORS_ONLY
 from tasks.inference.onnx_export import OPERATORS, is_large, save, with_weights, without_traces
 from tasks.task.answers import Floats, Ints
 
+Bits = Literal[8, 7]
+SUM = np.iinfo(np.int16)
+"""What x86 without VNNI holds two products in."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -23,9 +27,17 @@ class Recipe:
 
     exact: tuple[str, ...] = ()
     """What stays in fp32, by the names of its nodes (`quantisable`)."""
-    bits: Literal[8, 7] = 8
-    """Of a weight. A processor without VNNI adds two products of 8 bits in 16, which may overflow;
-    with 7 they can't."""
+    bits: Bits = 8
+    """Of a weight."""
+
+
+@dataclass(frozen=True)
+class Harm:
+    """What 8 bits do to the output of an operator: the error's power as a share of the output's."""
+
+    rounding: float
+    overflow: float
+    """Of sums of two products in 16 bits, as x86 without VNNI has them (Intel's VPMADDUBSW)."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +46,8 @@ class Mending:
 
     recipe: Recipe
     """The first that answers well enough, or else the one that answers nearest."""
-    distortions: dict[str, float]
-    """Of each operator, as `distortions` has them; none where 7 bits were enough."""
+    harms: dict[str, Harm]
+    """Of each operator."""
 
 
 def quantise(source: Path, target: Path, recipe: Recipe = Recipe()) -> None:
@@ -67,19 +79,44 @@ def quantisable(graph: Path) -> list[str]:
     return [node.name for node, _ in with_weights(model)]
 
 
-def distortions(graph: Path, feeds: Mapping[str, Ints]) -> dict[str, float]:
-    """What 8 bits do to the output of each operator: the error's power as a share of the output's.
+def harms(graph: Path, feeds: Mapping[str, Ints], overflows: bool = True) -> dict[str, Harm]:
+    """Of each operator of an fp32 graph by itself, on its own input in one batch `feeds`.
 
-    Each by itself, on its own fp32 input in one batch `feeds` of the graph's inputs: a range that
-    is lost on a few large numbers shows here, where it arises.
+    A range that is lost on a few large numbers shows here, where it arises. Overflow is computed,
+    not observed, so that every processor comes to the same; none where the target knows none.
     """
+    return {
+        name: Harm(
+            _rounding(kind, given, weight),
+            _overflow(given, weight) if overflows and kind != "Gather" else 0.0,
+        )
+        for name, kind, given, weight in _given(graph, feeds)
+    }
+
+
+def without(exact: Collection[str], found: Mapping[str, Harm]) -> Recipe:
+    """All but `exact` in int8, weights of as many bits as all processors answer alike with.
+
+    7, on which no sum overflows, where overflow would do more harm than rounding over all products
+    together; else 8. So what was proven on a processor with VNNI holds on one without.
+    """
+    left = [harm for name, harm in found.items() if name not in exact]
+    worse = sum(harm.overflow - harm.rounding for harm in left) > 0
+    return Recipe(tuple(sorted(exact)), 7 if worse else 8)
+
+
+def _given(graph: Path, feeds: Mapping[str, Ints]) -> Iterator[tuple[str, str, Any, Any]]:
+    """Each operator with weights: its name and kind, its fp32 input and weights [k, m]."""
     import onnxruntime
 
     model = onnx.load(graph)
     weights = {each.name: each for each in model.graph.initializer}
-    operators = [(node, weights[name]) for node, name in with_weights(model.graph)]
+    operators = [
+        (node, _activation(node), onnx.numpy_helper.to_array(weights[name]))
+        for node, name in with_weights(model.graph)
+    ]
     known = {each.name for each in (*model.graph.output, *model.graph.input)}
-    inputs = {_activation(node) for node, _ in operators}
+    inputs = {given for _, given, _ in operators}
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(inputs - known))
     options = onnxruntime.SessionOptions()
     options.log_severity_level = ERRORS_ONLY
@@ -88,59 +125,82 @@ def distortions(graph: Path, feeds: Mapping[str, Ints]) -> dict[str, float]:
     session = onnxruntime.InferenceSession(str(probe), options, ["CPUExecutionProvider"])
     wanted = sorted(inputs - set(feeds))
     found = {**feeds, **dict(zip(wanted, session.run(wanted, dict(feeds)), strict=True))}
-    return {
-        node.name: _distortion(node, found[_activation(node)], onnx.numpy_helper.to_array(weight))
-        for node, weight in operators
-    }
+    for node, given, weight in operators:
+        turned = any(each.name == "transB" and each.i for each in node.attribute)
+        yield node.name, node.op_type, found[given], weight.T if turned else weight
 
 
 def mend(
-    order: Callable[[], Mapping[str, float]],
+    found: Mapping[str, Harm],
     answer: Callable[[Recipe], Floats],
     reference: Floats,
     enough: Callable[[Floats], bool],
 ) -> Mending:
     """Find what a graph's int8 must leave alone to answer as it should.
 
-    Weights of 7 bits come first, which cost no time. Then operators stay in fp32, those first that
-    `order` says are distorted most, and twice as many each time: a sensitivity analysis (as in
-    HAWQ, Dong et al. 2019) whose end is what is answered, and which takes few trials however many
-    operators there are. `answer` gives the logits of a recipe, of the shape of `reference`, which
-    are fp32's; `enough` says whether they will do.
+    Operators stay in fp32, those first that rounding harms most, and twice as many each time: a
+    sensitivity analysis (as in HAWQ, Dong et al. 2019) whose end is what is answered, and which
+    takes few trials however many operators there are. `answer` gives the logits of a recipe, of the
+    shape of `reference`, which are fp32's; `enough` says whether they will do.
     """
     tried: dict[Recipe, float] = {}
-
-    def will_do(recipe: Recipe) -> bool:
-        logits = answer(recipe)
-        tried[recipe] = _damage(reference, logits)
-        return enough(logits)
-
-    if will_do(Recipe(bits=7)):
-        return Mending(Recipe(bits=7), {})
-    found = dict(order())
-    worst_first = sorted(found, key=lambda name: -found[name])
+    worst_first = sorted(found, key=lambda name: -found[name].rounding)
     count = 1
     while count < len(worst_first):
-        recipe = Recipe(exact=tuple(sorted(worst_first[:count])))
-        if will_do(recipe):
-            return Mending(recipe, found)
+        recipe = without(worst_first[:count], found)
+        logits = answer(recipe)
+        if enough(logits):
+            return Mending(recipe, dict(found))
+        tried[recipe] = _damage(reference, logits)
         count *= 2
-    return Mending(min(tried, key=lambda recipe: tried[recipe]), found)
+    nearest = min(tried, key=lambda recipe: tried[recipe], default=without((), found))
+    return Mending(nearest, dict(found))
 
 
 def _activation(node: onnx.NodeProto) -> str:
     return str(node.input[1 if node.op_type == "Gather" else 0])
 
 
-def _distortion(node: onnx.NodeProto, given: Any, weight: Any) -> float:
-    if node.op_type == "Gather":
+def _rounding(kind: str, given: Any, weight: Any) -> float:
+    if kind == "Gather":
         exact, rounded = weight[given], _rounded(weight, None)[given]
     else:
-        turned = any(each.name == "transB" and each.i for each in node.attribute)
-        weight = weight.T if turned else weight
         exact, rounded = given @ weight, _rounded(given, None) @ _rounded(weight, 0)
+    return _share(rounded - exact, exact)
+
+
+def _overflow(given: Any, weight: Any) -> float:
+    """What sums of two products in 16 bits do to a product [.., k] by [k, m], as a share of it.
+
+    Activations are unsigned, weights signed and symmetric, as `quantise` has them.
+    """
+    rows = given.reshape(-1, given.shape[-1])
+    step, zero = _scale(rows)
+    steps = np.maximum(np.abs(weight).max(0), np.finfo(np.float32).tiny) / 127
+    odd = ((0, 0), (0, rows.shape[1] % 2))
+    left = np.pad(np.clip(np.round(rows / step) + zero, 0, 255).astype(np.int32), odd)
+    right = np.pad(np.round(weight / steps).astype(np.int32), odd[::-1])
+    top = left.max(0)[:, None]
+    most, least = (top * part for part in (np.maximum(right, 0), np.minimum(right, 0)))
+    large = (most[::2] + most[1::2] > SUM.max) | (least[::2] + least[1::2] < SUM.min)
+    lost = np.zeros((len(rows), weight.shape[1]))
+    for pair in np.flatnonzero(large.any(1)):
+        columns, both = large[pair], slice(2 * pair, 2 * pair + 2)
+        sums = left[:, both] @ right[both, columns]
+        lost[:, columns] += np.clip(sums, SUM.min, SUM.max) - sums
+    return _share(lost * step * steps, rows @ weight)
+
+
+def _share(error: Any, exact: Any) -> float:
     power = float(np.square(exact).mean())
-    return float(np.square(rounded - exact).mean()) / power if power else 0.0
+    return float(np.square(error).mean()) / power if power else 0.0
+
+
+def _scale(numbers: Any) -> tuple[float, float]:
+    """The step between two of the 256 numbers that these become, and which of them 0 is."""
+    low, high = min(float(numbers.min()), 0.0), max(float(numbers.max()), 0.0)
+    step = max((high - low) / 255, float(np.finfo(np.float32).tiny))
+    return step, float(np.round(-low / step))
 
 
 def _rounded(numbers: Any, axis: int | None) -> Any:

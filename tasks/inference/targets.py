@@ -45,6 +45,11 @@ class Target:
     elsewhere: bool = False
     """Whether it is for other processors than those that nights run on."""
 
+    @property
+    def overflows(self) -> bool:
+        """Whether some processors add the products of its int8 in too few bits."""
+        return self.static is None or self.static.activations == "uint8"
+
     def kind(self, precision: Precision) -> str:
         """What a variant of this precision is called, after the name of its level."""
         return precision if self.name == "cpu" else f"{self.name}-{precision}"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import onnx
 
 from tasks.compression.families import family_of
@@ -23,12 +24,14 @@ from tasks.inference.lowering import compiled, fix_shape, halve
 from tasks.inference.onnx_export import export_onnx, input_names, save
 from tasks.inference.predictor import Predictor
 from tasks.inference.quantisation import (
+    Harm,
     Mending,
     Recipe,
-    distortions,
+    harms,
     mend,
     quantisable,
     quantise,
+    without,
 )
 from tasks.inference.release import COMPILED, MODEL, TOKENIZER, Precision, Release, Session
 from tasks.inference.targets import TARGETS, Target
@@ -49,7 +52,7 @@ TEXTS_TIMED = 32
 ALIKE = 1.03
 """Times that differ by less are one: another thread that buys no more is better left free."""
 TEXTS_TOGETHER = 16
-"""In a batch that ranges of activations are found on."""
+"""In a batch that activations are looked at on."""
 WHOLE = Recipe()
 """Everything in int8."""
 
@@ -136,45 +139,55 @@ class Exported:
         self, folder: Path, target: Target, precision: Precision, fusion: str
     ) -> tuple[Agreement, Mending | None]:
         """Write one into `folder`; how far it answers as PyTorch does, and how int8 was mended."""
-        reference = self.answer(target)
-        pinned = self.wishes.exact is not None
-        recipe = Recipe(exact=tuple(self.wishes.exact or ()))
-        self.write(folder, target, precision, fusion, recipe)
-        predictor = Predictor.load(folder)
+        reference, exact = self.answer(target), self.wishes.exact
+        found = self.harms(target, fusion) if precision == "int8" else {}
+        recipe = without(exact or (), found)
+        predictor = self.served(folder, target, precision, fusion, recipe)
         agreement = self.compare(reference, predictor)
-        if precision != "int8" or pinned or self._enough(agreement):
+        if precision != "int8" or exact is not None or self._enough(agreement):
             return agreement, None
-        mending = self.mend(target, fusion, reference, predictor)
-        remove(folder)
-        self.write(folder, target, precision, fusion, mending.recipe)
-        return self.compare(reference, Predictor.load(folder)), mending
+        mending = self.mend(target, fusion, reference, predictor, found)
+        predictor = self.served(folder, target, precision, fusion, mending.recipe)
+        return self.compare(reference, predictor), mending
 
-    def mend(self, target: Target, fusion: str, reference: Logits, whole: Predictor) -> Mending:
+    def harms(self, target: Target, fusion: str) -> dict[str, Harm]:
+        """What int8 does to each operator, by a few texts."""
+        length, few = self.tokenizer.model_max_length, self.texts[:TEXTS_TOGETHER]
+        encoded = encode(self.tokenizer, few, None, self.task, length, self.stride)
+        batch = encoded.collate(np.arange(len(encoded)))
+        feeds = {name: batch[name].numpy() for name in self.names}
+        return harms(self.graph(fusion), feeds, target.overflows)
+
+    def mend(
+        self, target: Target, fusion: str, reference: Logits, whole: Predictor,
+        found: Mapping[str, Harm],
+    ) -> Mending:  # fmt: skip
         """Find what must not be int8, by trying; the trials go through the Predictor as well.
 
         `whole` is that of everything in int8: all read the texts alike.
         """
         name = f"{self.level}-{target.kind('int8')}"
         print(f"export: {name} disagrees with PyTorch: finding out why", flush=True)
-        trial = self.work / "trial"
-
-        def order() -> dict[str, float]:
-            texts = self.texts[:TEXTS_TIMED]
-            return distortions(self.graph(fusion), whole.feeds(texts))
 
         def answer(recipe: Recipe) -> Logits:
-            remove(trial)
-            self.write(trial, target, "int8", fusion, recipe)
-            return Predictor.load(trial).logits(self.texts)
+            trial = self.served(self.work / "trial", target, "int8", fusion, recipe)
+            return trial.logits(self.texts)
 
         def enough(logits: Logits) -> bool:
             return self._enough(self._compare(reference, logits, whole))
 
-        mending = mend(order, answer, reference, enough)
-        left, bits = mending.recipe.exact, mending.recipe.bits
-        told = f"{', '.join(left)} in fp32" if left else f"weights of {bits} bits"
-        print(f"export: {name}: answers best with {told}", flush=True)
+        mending = mend(found, answer, reference, enough)
+        left = ", ".join(mending.recipe.exact)
+        print(f"export: {name}: answers best with {left} in fp32", flush=True)
         return mending
+
+    def served(
+        self, folder: Path, target: Target, precision: Precision, fusion: str, recipe: Recipe
+    ) -> Predictor:
+        """A variant written into `folder`, in place of what may be there, and loaded."""
+        remove(folder)
+        self.write(folder, target, precision, fusion, recipe)
+        return Predictor.load(folder)
 
     def _enough(self, agreement: Agreement) -> bool:
         return agreement.same_labels >= self.wishes.min_agreement

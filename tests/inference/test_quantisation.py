@@ -14,10 +14,11 @@ from tasks.export import _check_exact
 from tasks.inference.fusion import FUSIONS, LAYERNORM
 from tasks.inference.onnx_export import export_onnx, input_names
 from tasks.inference.predictor import Predictor
-from tasks.inference.quantisation import Recipe, mend, quantisable, quantise
+from tasks.inference.quantisation import Harm, Recipe, mend, quantisable, quantise, without
 from tasks.inference.release import MODEL, Release
 from tasks.inference.targets import TARGETS
 from tasks.inference.variants import Exported
+from tasks.measuring.machine import describe_cpu
 from tasks.params.export import Export
 from tasks.stage.errors import BadInput
 from tasks.training.classifier import load_finetuned, load_tokenizer
@@ -28,21 +29,21 @@ LAYER = "bert.encoder.layer.1"
 TEXTS = ["the film is dull", "superb plot , what else is there to say"]
 
 
-class Outlier(NamedTuple):
+class Crooked(NamedTuple):
+    """A model that bears no plain int8, and texts that it is sure of, as many of each class."""
+
     model: Path
     texts: list[str]
 
 
 @pytest.fixture(scope="module")
-def outlier(tiny_classifier: Path, tmp_path_factory: pytest.TempPathFactory) -> Outlier:
-    """A model one of whose neurons is far more active than the others, and gives nothing on.
+def outlier(tiny_classifier: Path, tmp_path_factory: pytest.TempPathFactory) -> Crooked:
+    """One of its neurons is far more active than the others, and gives nothing on.
 
-    The range of 8 bits is lost on it, which the product behind it suffers from. With texts that it
-    is sure of, as many of each class.
+    The range of 8 bits is lost on it, which the product behind it suffers from.
     """
-    tokenizer = load_tokenizer(tiny_classifier)
     model: Any = load_finetuned(tiny_classifier, "eager")
-    layer, texts = model.bert.encoder.layer[1], [text for text, _ in opinions()]
+    layer = model.bert.encoder.layer[1]
     torch.manual_seed(1)
     with torch.no_grad():
         model.classifier.weight.normal_()
@@ -51,14 +52,37 @@ def outlier(tiny_classifier: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         layer.intermediate.dense.bias[0] = 4000.0
         layer.output.dense.weight *= 8.0
         layer.output.dense.weight[:, 0] = 0.0
+    return crooked(model, tiny_classifier, tmp_path_factory.mktemp("outlier") / "model")
+
+
+@pytest.fixture(scope="module")
+def overflowing(tiny_classifier: Path, tmp_path_factory: pytest.TempPathFactory) -> Crooked:
+    """The weights of one product are all as large as they can be, neighbours with one sign.
+
+    8 bits have them exactly, but two of its products are more than 16 bits hold.
+    """
+    model: Any = load_finetuned(tiny_classifier, "eager")
+    torch.manual_seed(1)
+    with torch.no_grad():
+        model.classifier.weight.normal_()
+        for weight in model.bert.encoder.parameters():
+            weight *= 6 if weight.ndim == 2 else 1
+        value = model.bert.encoder.layer[1].attention.self.value.weight
+        value.copy_(torch.randn(len(value), value.shape[1] // 2).sign().repeat_interleave(2, 1))
+    return crooked(model, tiny_classifier, tmp_path_factory.mktemp("overflowing") / "model")
+
+
+def crooked(model: Any, base: Path, folder: Path) -> Crooked:
+    """Write the model, its bias between the texts of either class."""
+    tokenizer, texts = load_tokenizer(base), [text for text, _ in opinions()]
+    with torch.no_grad():
         logits = model(**tokenizer(texts, padding=True, return_tensors="pt")).logits
         margins = logits[:, 1] - logits[:, 0]
         order = margins.argsort()
         model.classifier.bias[0] += (margins[order[7]] + margins[order[-8]]) / 2
-    folder = tmp_path_factory.mktemp("outlier") / "model"
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    return Outlier(folder, [texts[at] for at in (*order[:8].tolist(), *order[-8:].tolist())])
+    return Crooked(folder, [texts[at] for at in (*order[:8].tolist(), *order[-8:].tolist())])
 
 
 def exported(model: Path, work: Path, texts: list[str], exact: list[str] | None = None) -> Exported:
@@ -141,16 +165,19 @@ def test_seven_bits_leave_the_eighth_unused(tiny: Exported, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("target", ["cpu", "openvino"])
 def test_the_operator_that_does_the_harm_is_found_and_left_in_fp32(
-    outlier: Outlier, tmp_path: Path, target: str
+    outlier: Crooked, tmp_path: Path, target: str
 ) -> None:
     model = exported(outlier.model, tmp_path / "work", outlier.texts)
     folder = tmp_path / "release"
     agreement, mending = model.variant(folder, TARGETS[target], "int8", "attention")
     assert mending is not None
-    assert mending.recipe == Recipe(exact=(f"{LAYER}.output.dense",))
-    worst = max(mending.distortions, key=lambda name: mending.distortions[name])
+    assert mending.recipe.exact == (f"{LAYER}.output.dense",)
+    worst = max(mending.harms, key=lambda name: mending.harms[name].rounding)
     assert (worst,) == mending.recipe.exact
-    assert mending.distortions[worst] > 10 * sorted(mending.distortions.values())[-2]
+    assert (
+        mending.harms[worst].rounding
+        > 10 * sorted(each.rounding for each in mending.harms.values())[-2]
+    )
     assert agreement.same_labels >= 0.9
     card = Release.read(folder)
     assert card.params["exact"] == [*mending.recipe.exact]
@@ -159,7 +186,7 @@ def test_the_operator_that_does_the_harm_is_found_and_left_in_fp32(
     assert rest in kinds, "the rest is int8 still"
 
 
-def test_what_is_pinned_is_not_looked_for(outlier: Outlier, tmp_path: Path) -> None:
+def test_what_is_pinned_is_not_looked_for(outlier: Crooked, tmp_path: Path) -> None:
     model = exported(outlier.model, tmp_path / "work", outlier.texts, [f"{LAYER}.output.dense"])
     agreement, mending = model.variant(tmp_path / "a", CPU, "int8", "attention")
     assert (mending, agreement.same_labels >= 0.9) == (None, True)
@@ -168,14 +195,40 @@ def test_what_is_pinned_is_not_looked_for(outlier: Outlier, tmp_path: Path) -> N
     assert (mending, agreement.same_labels < 0.9) == (None, True)
 
 
-def answer(worth: dict[str, float], seven: float) -> object:
+def test_what_would_overflow_without_vnni_gets_7_bits_wherever_it_is_exported(
+    overflowing: Crooked, tmp_path: Path
+) -> None:
+    model = exported(overflowing.model, tmp_path / "work", overflowing.texts)
+    agreement, mending = model.variant(tmp_path / "variant", CPU, "int8", "attention")
+    assert Release.read(tmp_path / "variant").params["bits"] == 7
+    assert (mending, agreement.same_labels >= 0.9) == (None, True)
+    model.write(tmp_path / "eight", CPU, "int8", "attention", Recipe(bits=8))
+    eight = model.compare(model.answer(CPU), Predictor.load(tmp_path / "eight"))
+    instructions = describe_cpu()["instructions"]
+    overflows = "avx2" in instructions and not any("vnni" in each for each in instructions)
+    assert (eight.same_labels < 0.9) == overflows, "what was computed is what this processor does"
+
+
+def answer(worth: dict[str, float]) -> object:
     """Logits as far off as the operators in int8 put them."""
 
     def found(recipe: Recipe) -> np.ndarray:
         off = sum(each for name, each in worth.items() if name not in recipe.exact)
-        return np.full((2, 2), off * (seven if recipe.bits == 7 else 1), np.float32)
+        return np.full((2, 2), off, np.float32)
 
     return found
+
+
+def rounded(worth: dict[str, float]) -> dict[str, Harm]:
+    return {name: Harm(each, 0.0) for name, each in worth.items()}
+
+
+def test_fewer_bits_are_for_what_is_not_left_out() -> None:
+    found = {"a": Harm(1.0, 3.0), "b": Harm(2.0, 1.5), "c": Harm(0.5, 0.5)}
+    assert without((), found) == Recipe((), 7)
+    assert without(["a"], found) == Recipe(("a",), 8)
+    assert without(["b"], found) == Recipe(("b",), 7)
+    assert without(["b", "a"], found) == Recipe(("a", "b"), 8), "as harmful is not more"
 
 
 def small(logits: np.ndarray) -> bool:
@@ -183,18 +236,17 @@ def small(logits: np.ndarray) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("seven", "limit", "recipe"),
+    ("limit", "recipe"),
     [
-        (0.01, small, Recipe(bits=7)),
-        (1.0, small, Recipe(exact=("a", "c"))),
-        (1.0, lambda _logits: False, Recipe(exact=("a", "b", "c", "d"))),
+        (small, Recipe(exact=("a", "c"))),
+        (lambda _logits: False, Recipe(exact=("a", "b", "c", "d"))),
     ],
-    ids=["seven bits", "the worst two", "never enough: the nearest"],
+    ids=["the worst two", "never enough: the nearest"],
 )
-def test_as_little_as_will_do_is_left_out(seven: float, limit: object, recipe: Recipe) -> None:
+def test_as_little_as_will_do_is_left_out(limit: object, recipe: Recipe) -> None:
     worth = {"a": 3.0, "b": 0.2, "c": 1.0, "d": 0.1, "e": 0.05}
     reference = np.zeros((2, 2), np.float32)
-    mending = mend(lambda: worth, answer(worth, seven), reference, limit)  # type: ignore[arg-type]
+    mending = mend(rounded(worth), answer(worth), reference, limit)  # type: ignore[arg-type]
     assert mending.recipe == recipe
 
 
@@ -203,5 +255,5 @@ def test_logits_that_are_no_numbers_are_not_the_nearest() -> None:
         return np.full((1, 1), 9 if recipe.exact == ("a",) else np.nan, np.float32)
 
     worth = {"b": 1.0, "a": 2.0, "c": 0.5}
-    mending = mend(lambda: worth, found, np.zeros((1, 1), np.float32), lambda _logits: False)
+    mending = mend(rounded(worth), found, np.zeros((1, 1), np.float32), lambda _logits: False)
     assert mending.recipe == Recipe(exact=("a",))

@@ -17,6 +17,7 @@ from tasks.data.dataset import Text
 from tasks.export import wanted
 from tasks.inference.agreement import Agreement
 from tasks.inference.predictor import Predictor
+from tasks.inference.quantisation import Recipe, without
 from tasks.inference.release import COMPILED, MODEL, Precision, Release, graph_of, verify
 from tasks.inference.targets import TARGETS
 from tasks.inference.variants import Exported, fewest
@@ -227,14 +228,15 @@ def test_weights_that_are_too_many_for_one_file_lie_beside_it(
 ) -> None:  # fmt: skip
     monkeypatch.setattr("tasks.inference.onnx_export.LARGEST", 20_000)
     monkeypatch.setattr(exported, "work", tmp_path)
-    fusion = TARGETS[name].fusion or "attention"
+    fusion, usual = TARGETS[name].fusion or "attention", variants[name, precision]
+    recipe = Recipe(bits=Release.read(usual.folder).params.get("bits", 8))
+    assert precision != "int8" or without((), exported.harms(TARGETS[name], fusion)) == recipe
     for folder in ("one", "other"):
-        exported.write(tmp_path / folder, TARGETS[name], precision, fusion)
+        exported.write(tmp_path / folder, TARGETS[name], precision, fusion, recipe)
     card = verify(tmp_path / "one")
     assert card.files == verify(tmp_path / "other").files, "equal graphs, equal bytes"
     sizes = {file: (tmp_path / "one" / file).stat().st_size for file in card.files}
     assert sizes[f"{MODEL}.data"] > 20_000
-    usual = variants[name, precision]
     one, other = (
         Predictor.load(each).logits(TEXTS[:4]) for each in (usual.folder, tmp_path / "one")
     )
