@@ -34,11 +34,11 @@ from tasks.measuring.findings import (
     stand_in_warnings,
     summary,
 )
-from tasks.measuring.frontier import Row, Target, choose, speed, table
+from tasks.measuring.frontier import Row, Target, choices, choose, speed, table
 from tasks.measuring.honest import honest_rows
 from tasks.measuring.scores import Score, score
 from tasks.measuring.session import Measurement, Plan, measure
-from tasks.params.benchmark import Benchmark
+from tasks.params.benchmark import PRESETS, Benchmark
 from tasks.stage.cores import cores
 from tasks.stage.errors import BadInput
 from tasks.stage.outputs import read_json, whole, write_json
@@ -73,7 +73,10 @@ def benchmark(params: Benchmark) -> dict[str, Any]:
         chosen = choose(rows[1:], params.allowed_drop, task, target)
     except BadInput as error:
         raise BadInput(str(error), findings) from None
+    presets = choices(rows[1:], PRESETS, task, target)
     print(table(rows, task, chosen.name), flush=True)
+    told = ", ".join(f"{preset} {name or 'nothing'}" for preset, name in presets.items())
+    print(f"benchmark: benchmark.preset would ship: {told}", flush=True)
     warnings = [
         *quiet_warnings(others),
         *stand_in_warnings(rows),
@@ -89,6 +92,7 @@ def benchmark(params: Benchmark) -> dict[str, Any]:
         "metrics": flat(metrics),
         "chosen": chosen.name,
         "allowed_drop": params.allowed_drop,
+        "presets": presets,
         "warnings": warnings,
         "costs": costs(rows, night, params.price_per_hour),
         **mistakes(task, test.texts, test.truth, answers),

@@ -15,14 +15,12 @@ import hashlib
 import subprocess
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 import typer
 
 from tasks.inference.predictor import Predictor
 from tasks.measuring.paired import compare
-from tasks.measuring.statistics import ROUNDING
 from tasks.params.benchmark import PRESETS
 from tasks.task.classification import Classification
 from tests.made import ROOT
@@ -45,9 +43,11 @@ def main(only: list[int] = list(range(FOLDS))) -> None:  # noqa: B006
     for fold in only:
         texts, labels, folder = one_fold(fold)
         right: dict[str, np.ndarray] = {}
-        for preset, points in PRESETS.items():
-            row = shipped(read(folder, "benchmark")["contenders"], points)
-            for name in (REFERENCE, row["name"]):
+        report = read(folder, "benchmark")
+        rows = {row["name"]: row for row in report["contenders"]}
+        for preset, ships in report["presets"].items():
+            row = rows[ships]
+            for name in (REFERENCE, ships):
                 if name not in right:
                     answers = Predictor.load(folder / "models/onnx" / name)(texts)
                     told = [answer.label for answer in answers]
@@ -55,7 +55,7 @@ def main(only: list[int] = list(range(FOLDS))) -> None:  # noqa: B006
                         [[one == label] for one, label in zip(told, labels, strict=True)],
                         np.float64,
                     )
-            found[preset].append((right[row["name"]], right[REFERENCE]))
+            found[preset].append((right[ships], right[REFERENCE]))
             speeds[preset].append(
                 times := (
                     row["speed"]["speedup"]["median"],
@@ -63,7 +63,7 @@ def main(only: list[int] = list(range(FOLDS))) -> None:  # noqa: B006
                 )
             )
             tell(
-                f"fold {fold}, {preset}: {row['name']}",
+                f"fold {fold}, {preset}: {ships}",
                 found[preset][-1:],
                 [times],
                 row["weights_mb"],
@@ -106,12 +106,6 @@ def split_of(text: str, fold: int) -> str:
     if number % FOLDS == fold:
         return "test"
     return "validation" if number // FOLDS % HELD_OUT == 0 else "train"
-
-
-def shipped(rows: list[dict[str, Any]], points: float) -> dict[str, Any]:
-    """Of a benchmark's contenders the one that ships where so many points may be lost."""
-    fit = [row for row in rows[1:] if row["validation"]["drop"] <= points + ROUNDING]
-    return min(fit, key=lambda row: (row["speed"]["latency"]["mean"], row["name"]))
 
 
 def tell(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
@@ -135,6 +135,19 @@ def choose(rows: Sequence[Row], allowed_drop: float, task: Task, target: Target 
     if not told:
         return min(fit, key=lambda row: (row.weights_mb, row.name))
     return min(fit, key=lambda row: (row.speed.latency.mean, row.name))
+
+
+def choices(
+    rows: Sequence[Row], allowed: Mapping[str, float], task: Task, target: Target = NO_TARGET
+) -> dict[str, str | None]:
+    """What would ship for each of several numbers of points by name; None where nothing may."""
+    found: dict[str, str | None] = {}
+    for name, points in allowed.items():
+        try:
+            found[name] = choose(rows, points, task, target).name
+        except BadInput:
+            found[name] = None
+    return found
 
 
 def _nearest(rows: Sequence[Row], within: Sequence[Row], target: Target) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.measuring.frontier import Row, Target, choose, speed, table
+from tasks.measuring.frontier import Row, Target, choices, choose, speed, table
 from tasks.measuring.rounds import Samples
 from tasks.measuring.scores import Score
 from tasks.measuring.statistics import Interval
@@ -49,6 +49,17 @@ ROWS = [
 )
 def test_the_fastest_within_the_allowed_drop_is_chosen(allowed: float, expected: str) -> None:
     assert choose(ROWS, allowed, CLASSES).name == expected
+
+
+def test_what_each_of_several_budgets_would_ship_is_told() -> None:
+    budgets = {"none": -1.0, "some": 0.3, "more": 5.0}
+    assert choices(ROWS, budgets, CLASSES) == {
+        "none": None, "some": "finetuned-int8", "more": "tiny-int8",
+    }  # fmt: skip
+    quick = Target(speedup=10)
+    assert choices(ROWS, budgets, CLASSES, quick) == {
+        "none": None, "some": None, "more": "tiny-int8",
+    }  # fmt: skip
 
 
 def test_speed_on_other_hardware_has_no_say() -> None:

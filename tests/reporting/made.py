@@ -156,6 +156,7 @@ def reports(classes: list[str]) -> dict[str, dict[str, Any]]:
             "metrics": {},
             "chosen": "level1-int8",
             "allowed_drop": 1.0,
+            "presets": {"careful": None, "balanced": "level1-int8", "fast": "level1-int8"},
             "metric": "accuracy",
             "task": {"kind": "classification", "labels": classes},
             "heads": {},

@@ -209,6 +209,13 @@ def test_an_int8_that_was_mended_says_how(good: Any) -> None:
     assert words.count("export.min_agreement") == 1
 
 
+def test_what_another_preset_would_ship_is_told(good: Any, workspace: Path) -> None:
+    assert "careful nothing balanced level1-int8" in " ".join(said(written()).split())
+    del good["benchmark"]["presets"]  # a report of an earlier version
+    leave(workspace, good)
+    assert "another preset" not in said(written())
+
+
 def test_speed_measured_on_other_hardware_is_marked_wherever_it_stands(
     good: Any, workspace: Path
 ) -> None:
