@@ -106,10 +106,11 @@ NO_TARGET = Target()
 def choose(rows: Sequence[Row], allowed_drop: float, task: Task, target: Target = NO_TARGET) -> Row:
     """The fastest row at batch 1 that reaches `target` and loses at most `allowed_drop` points.
 
-    Points are those on validation; the test split has no say: whoever chooses by it no longer has
-    a test. Rows that were not measured on the hardware that they are for come in only where there
-    are no others; the speed of one says nothing then, and the smallest is taken. Raises BadInput
-    with the whole table when no row qualifies, and says what came nearest.
+    Points are those that new texts may be expected to lose, by validation; the test split has no
+    say: whoever chooses by it no longer has a test. Rows that were not measured on the hardware
+    that they are for come in only where there are no others; the speed of one says nothing then,
+    and the smallest is taken. Raises BadInput with the whole table when no row qualifies, and says
+    what came nearest.
     """
     rows = [row for row in rows if row.stand_in is None] or rows
     told = rows[0].stand_in is None
@@ -118,7 +119,7 @@ def choose(rows: Sequence[Row], allowed_drop: float, task: Task, target: Target 
             f"params.yaml: benchmark.min_speedup: got {target.speedup:g}; takes null here: speed "
             f"was measured on {rows[0].stand_in}"
         )
-    within = [row for row in rows if row.validation.drop <= allowed_drop + ROUNDING]
+    within = [row for row in rows if row.validation.expected_drop <= allowed_drop + ROUNDING]
     if not within:
         raise BadInput(
             f"no variant may ship: each loses more than the {allowed_drop:g} points of validation "
@@ -160,22 +161,23 @@ def _nearest(rows: Sequence[Row], within: Sequence[Row], target: Target) -> str:
     there = [row for row in rows if target.short(row) <= 1 + ROUNDING]
     if not there:
         return f"{told}; none reaches it at any loss: ask for less, or let prune go further"
-    least = min(there, key=lambda row: (row.validation.drop, row.name))
+    least = min(there, key=lambda row: (row.validation.expected_drop, row.name))
     return (
-        f"{told}; {least.name} reaches it and loses {least.validation.drop:.2f} points: ask for "
-        "less, or allow that"
+        f"{told}; {least.name} reaches it and loses {least.validation.expected_drop:.2f} points: "
+        "ask for less, or allow that"
     )
 
 
 def table(rows: Sequence[Row], task: Task, chosen: str | None = None) -> str:
     """The rows as text, a line each; the chosen one is marked."""
     lines = [
-        f"  {'':<26}{'validation':>11}{'drop':>7}{'test':>9}{'ms':>8}{'':>8}"
+        f"  {'':<26}{'validation':>11}{'drop':>7}{'expected':>10}{'test':>9}{'ms':>8}{'':>8}"
         f"{'texts/s':>9}{'':>8}{'MB':>7}{'start s':>9}{'RAM MB':>8}"
     ]
     lines += [
         f"{'>' if row.name == chosen else ' '} {row.name:<26}"
         f"{task.told(row.validation.figure):>11}{row.validation.drop:>7.2f}"
+        f"{row.validation.expected_drop:>10.2f}"
         f"{task.told(row.test.figure):>9}"
         f"{row.speed.latency.mean:>8.2f}{row.speed.speedup.median:>7.1f}x"
         f"{row.speed.throughput:>9.0f}{row.speed.throughput_speedup.median:>7.1f}x"

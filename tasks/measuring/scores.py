@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tasks.measuring.contender import Answer, Text
+from tasks.measuring.expected import expected_drop
 from tasks.measuring.statistics import (
     Array,
     Interval,
@@ -37,6 +38,9 @@ class Score:
     drop: float
     """Against the reference on the same texts; negative where it is better."""
     drop_interval: Interval
+    expected_drop: float
+    """Of new texts, by what these say (`tasks.measuring.expected`); `drop` where a text may have
+    other than one class."""
     heads: dict[str, Score]
     """The same of each of several tasks."""
 
@@ -61,6 +65,7 @@ def score(
         others=task.figures(truth, answers),
         drop=drop,
         drop_interval=sure,
+        expected_drop=_expected(task, truth, answers, reference) if task.classes else drop,
         heads={
             each.name: score(each.task, each.truth, each.of(answers), each.of(reference), seed)
             for each in task.by_head(truth)
@@ -73,6 +78,26 @@ def _of_classes(mine: Array, theirs: Array, seed: int) -> tuple[Interval, float,
     right, was_right = mine[:, 0] > 0, theirs[:, 0] > 0
     drop = 100 * (int(was_right.sum()) - int(right.sum())) / len(right)
     return wilson(int(right.sum()), len(right)), drop, drop_interval(was_right, right, seed)
+
+
+def _expected(
+    task: Task, truth: Sequence[str], answers: Sequence[Answer], reference: Sequence[Answer]
+) -> float:
+    number = {label: at for at, label in enumerate(task.labels)}
+    mine, theirs = (_probabilities(number, each) for each in (answers, reference))
+    return expected_drop(np.array([number.get(one, -1) for one in truth], np.int64), mine, theirs)
+
+
+def _probabilities(number: Mapping[str, int], answers: Sequence[Answer]) -> Array:
+    """[texts, classes]; where an answer names one alone, the others share what is left."""
+    found = np.empty((len(answers), len(number)))
+    for row, answer in zip(found, answers, strict=True):
+        if answer.scores is not None:
+            row[:] = [answer.scores[label] for label in number]
+        else:
+            row[:] = (1 - answer.score) / max(1, len(number) - 1)
+            row[number[answer.label]] = answer.score
+    return found
 
 
 def _drawn(

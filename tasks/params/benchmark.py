@@ -9,7 +9,7 @@ from pydantic import Field
 from tasks.params.base import Number, Section
 
 PRESETS = {"careful": 0.3, "balanced": 1.0, "fast": 2.0}
-"""Points of the task's metric on validation each preset may cost."""
+"""Points of the task's metric that each preset may be expected to cost new texts."""
 
 
 class Benchmark(Section):
@@ -18,7 +18,7 @@ class Benchmark(Section):
     section: ClassVar[str] = "benchmark"
 
     max_drop: Number = Field(
-        1.0, ge=0, le=100, description="points of the metric on validation the release may lose"
+        1.0, ge=0, le=100, description="points of the metric that new texts may be expected to lose"
     )
     preset: Literal["careful", "balanced", "fast"] | None = Field(
         None, description="overrides max_drop: 0.3, 1.0 or 2.0 points"
@@ -40,5 +40,5 @@ class Benchmark(Section):
 
     @property
     def allowed_drop(self) -> float:
-        """Points on validation that the release may lose against the fine-tuned model."""
+        """Points that new texts may be expected to lose against the fine-tuned model."""
         return PRESETS[self.preset] if self.preset else self.max_drop

@@ -19,7 +19,7 @@ class Prune(Section):
     section: ClassVar[str] = "prune"
 
     max_drop: Number = Field(
-        2.0, ge=0, le=100, description="points of the task's figure on validation a level may lose"
+        3.0, ge=0, le=100, description="points of the task's figure on validation a level may lose"
     )
     max_levels: int = Field(
         2, ge=0, description="0 keeps the fine-tuned model as it is; a large one has use for more"

@@ -102,12 +102,17 @@ def _tiles(evidence: Evidence, chosen: Contender, baseline: Contender, by: Yards
     speedup, throughput = times(now["speedup"]["median"]), decimal(before["throughput"], 0)
     more = times(now["throughput_speedup"]["median"])
     changed, tested = points(row["validation"]["drop"]), points(row["test"]["drop"])
+    expected = points(row["validation"].get("expected_drop"))
     sure = f"95 % interval {by.shown(low)} to {by.shown(high)}"
     texts = f"{decimal(now['throughput'], 0)} texts/s"
     where = f", on {row['stand_in']}" if row.get("stand_in") else ""
     return [
         Tile(f"test {by.name}", by.shown(chosen.figure), sure),
-        Tile("change on validation", f"{changed} points", f"may lose {allowed}; on test {tested}"),
+        Tile(
+            "change on validation",
+            f"{changed} points",
+            f"of new texts {expected}: may lose {allowed}; on test {tested}",
+        ),
         Tile(
             "latency of one text",
             ms(chosen.latency),

@@ -19,6 +19,7 @@ def score(figure: float, drop: float = 0.0) -> dict[str, Any]:
         "heads": {},
         "drop": drop,
         "drop_interval": [drop - 0.5, drop + 0.5],
+        "expected_drop": drop + 0.07,
     }
 
 

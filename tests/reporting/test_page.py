@@ -224,7 +224,7 @@ def test_speed_measured_on_other_hardware_is_marked_wherever_it_stands(
         row |= {"target": "cuda", "stand_in": told}
     leave(workspace, good)
     text = said(written())
-    assert "level1-int8 : the smallest whose" in text
+    assert "level1-int8 : the smallest that may be expected to lose" in text
     assert f"Speed had none either: it was measured on {told}." in text
     assert text.count(f"on {told}") == 3 + 3, "each row, the sentence, both tiles"
 
