@@ -111,7 +111,7 @@ def _tiles(evidence: Evidence, chosen: Contender, baseline: Contender, by: Yards
         Tile(
             "change on validation",
             f"{changed} points",
-            f"of new texts {expected}: may lose {allowed}; on test {tested}",
+            f"expected of new texts {expected}, may lose {allowed}; on test {tested}",
         ),
         Tile(
             "latency of one text",
