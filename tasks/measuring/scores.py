@@ -89,14 +89,18 @@ def _expected(
 
 
 def _probabilities(number: Mapping[str, int], answers: Sequence[Answer]) -> Array:
-    """[texts, classes]; where an answer names one alone, the others share what is left."""
+    """[texts, classes]; where an answer names one alone, the others share what is left.
+
+    A model may know other classes than the task: what it has not heard of it takes for impossible.
+    """
     found = np.empty((len(answers), len(number)))
     for row, answer in zip(found, answers, strict=True):
         if answer.scores is not None:
-            row[:] = [answer.scores[label] for label in number]
+            row[:] = [answer.scores.get(label, 0.0) for label in number]
         else:
             row[:] = (1 - answer.score) / max(1, len(number) - 1)
-            row[number[answer.label]] = answer.score
+            if answer.label in number:
+                row[number[answer.label]] = answer.score
     return found
 
 

@@ -90,6 +90,14 @@ def test_an_answer_with_one_class_alone_leaves_the_rest_to_the_others() -> None:
     assert 0 < found.expected_drop < found.drop == 50
 
 
+def test_a_model_that_knows_other_classes_is_asked_for_those_there_are() -> None:
+    task = Classification(("a", "b", "c"))
+    answers = [Prediction("a", 0.9, {"a": 0.9, "z": 0.1}), Prediction("z", 0.6)]
+    reference = [Prediction("a", 0.9), Prediction("c", 0.5)]
+    found = score(task, ["a", "c"], answers, reference, seed=0)
+    assert 0 < found.expected_drop < found.drop == 50
+
+
 def test_of_numbers_what_is_counted_is_expected() -> None:
     task = Regression(mean=2.5, deviation=1.0)
     truth = ["1.0", "2.0", "3.0", "4.0"]
