@@ -20,7 +20,7 @@ airflow: $(READY)        ## Airflow on 127.0.0.1:8080 with the DAG nightly_retra
 	@$(BIN)/python -m infra.airflow.up --port $(or $(PORT),8080)
 
 test-airflow: $(READY)   ## nights on two workers, a real Airflow by REST and in a browser (chromium)
-	OMP_NUM_THREADS=2 $(BIN)/python -m pytest -m slow $(ON_AIRFLOW)
+	OMP_NUM_THREADS=2 $(BIN)/python -m pytest -m slow -x $(ON_AIRFLOW)
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -m slow -n 2 --dist loadfile \
 	  $(ON_AIRFLOW:%=--ignore=%)
 

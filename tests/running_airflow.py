@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,11 +71,22 @@ class Running:
 
     def wait(self, run: str, seconds: float = SECONDS_FOR_A_NIGHT) -> str:
         """The state in which it ended."""
+        self._wait(run, lambda: self.state(run) in ("success", "failed"), seconds)
+        return self.state(run)
+
+    def wait_for(self, run: str, task: str, state: str) -> None:
+        """Until the task is in that state."""
+        self._wait(run, lambda: self.tasks(run)[task] == state, SECONDS_FOR_A_NIGHT)
+
+    def _wait(self, run: str, come: Callable[[], bool], seconds: float) -> None:
         end = time.monotonic() + seconds
-        while (state := self.state(run)) not in ("success", "failed"):
-            assert time.monotonic() < end, f"{run} is still {state}: {self.tasks(run)}"
+        while not come():
+            if time.monotonic() > end:
+                tasks = self.tasks(run)
+                at_work = [name for name, state in tasks.items() if state == "running"]
+                said = "\n".join(self.log(run, name)[-3000:] for name in at_work)
+                pytest.fail(f"{run} is still {self.state(run)} after {seconds} s: {tasks}\n{said}")
             time.sleep(1)
-        return state
 
     def tasks(self, run: str) -> dict[str, str]:
         """Every task's state."""

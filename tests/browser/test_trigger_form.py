@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.chromium import PROGRAMS, Browser, browser
-from tests.running_airflow import DAG, SECONDS_FOR_A_NIGHT, Running
+from tests.running_airflow import DAG, Running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 SECONDS_TO_BEGIN = 180
@@ -72,9 +72,7 @@ def test_filled_in_approved_and_green(airflow: Running, window: Browser) -> None
     changed = airflow.of_run(run, "run.json")["changes"]
     assert changed == {"publish.name": NAME, "publish.promotion": "approval"}
 
-    window.wait(
-        lambda: airflow.tasks(run)["approve"] == "awaiting_input", "a question", SECONDS_FOR_A_NIGHT
-    )
+    airflow.wait_for(run, "approve", "awaiting_input")
     window.open(f"{airflow.rest.url}/{DAG}/runs/{run}/tasks/approve/required_actions")
     window.find(f"//*[contains(., 'Promote {NAME}@v1.0.0?')]")
     window.find("//td[normalize-space()='accuracy on test']")
