@@ -36,7 +36,7 @@ from tasks.measuring.findings import (
 )
 from tasks.measuring.frontier import Row, Target, choices, choose, speed, table
 from tasks.measuring.honest import honest_rows
-from tasks.measuring.scores import Score, score
+from tasks.measuring.scores import Score, expected, score
 from tasks.measuring.session import Measurement, Plan, measure
 from tasks.params.benchmark import PRESETS, Benchmark
 from tasks.stage.cores import cores
@@ -146,6 +146,7 @@ def make_rows(
                 level=card.level if card else "finetuned",
                 precision=card.precision if card else "fp32",
                 validation=scored(validation, each.validation, baseline.validation),
+                expected_drop=expected(task, validation, each.validation, baseline.validation),
                 test=scored(test, each.test, baseline.test),
                 speed=speed(each.samples, baseline.samples, seed),
                 start_seconds=each.start_seconds,

@@ -22,6 +22,7 @@ import typer
 from tasks.inference.predictor import Predictor
 from tasks.measuring.paired import compare
 from tasks.params.benchmark import PRESETS
+from tasks.stage.errors import BadInput
 from tasks.task.classification import Classification
 from tests.made import ROOT
 from tests.proofs import FOLDER, clone, read, run
@@ -46,6 +47,8 @@ def main(only: list[int] = list(range(FOLDS))) -> None:  # noqa: B006
         report = read(folder, "benchmark")
         rows = {row["name"]: row for row in report["contenders"]}
         for preset, ships in report["presets"].items():
+            if ships is None:
+                raise BadInput(f"fold {fold}: {preset} ships nothing: none is within its drop")
             row = rows[ships]
             for name in (REFERENCE, ships):
                 if name not in right:

@@ -109,7 +109,7 @@ def summary(
             **chosen.test.others,
             f"validation_{metric}": chosen.validation.figure,
             "drop_validation": chosen.validation.drop,
-            "drop_expected": chosen.validation.expected_drop,
+            "drop_expected": chosen.expected_drop,
             "drop_test": chosen.test.drop,
             "latency_ms": fast.latency.mean,
             "latency_p99_ms": fast.latency.p99,

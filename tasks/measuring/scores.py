@@ -38,9 +38,6 @@ class Score:
     drop: float
     """Against the reference on the same texts; negative where it is better."""
     drop_interval: Interval
-    expected_drop: float
-    """Of new texts, by what these say (`tasks.measuring.expected`); `drop` where a text may have
-    other than one class."""
     heads: dict[str, Score]
     """The same of each of several tasks."""
 
@@ -65,7 +62,6 @@ def score(
         others=task.figures(truth, answers),
         drop=drop,
         drop_interval=sure,
-        expected_drop=_expected(task, truth, answers, reference) if task.classes else drop,
         heads={
             each.name: score(each.task, each.truth, each.of(answers), each.of(reference), seed)
             for each in task.by_head(truth)
@@ -80,12 +76,17 @@ def _of_classes(mine: Array, theirs: Array, seed: int) -> tuple[Interval, float,
     return wilson(int(right.sum()), len(right)), drop, drop_interval(was_right, right, seed)
 
 
-def _expected(
+def expected(
     task: Task, truth: Sequence[str], answers: Sequence[Answer], reference: Sequence[Answer]
 ) -> float:
+    """Points that new texts may be expected to lose, by what these say
+    (`tasks.measuring.expected`); where a text may have other than one class, those lost here."""
+    if not task.classes:
+        mine, theirs = task.evidence(truth, answers), task.evidence(truth, reference)
+        return 100 * (task.figure(theirs) - task.figure(mine))
     number = {label: at for at, label in enumerate(task.labels)}
-    mine, theirs = (_probabilities(number, each) for each in (answers, reference))
-    return expected_drop(np.array([number.get(one, -1) for one in truth], np.int64), mine, theirs)
+    told, meant = (_probabilities(number, each) for each in (answers, reference))
+    return expected_drop(np.array([number.get(one, -1) for one in truth], np.int64), told, meant)
 
 
 def _probabilities(number: Mapping[str, int], answers: Sequence[Answer]) -> Array:

@@ -102,7 +102,7 @@ def _tiles(evidence: Evidence, chosen: Contender, baseline: Contender, by: Yards
     speedup, throughput = times(now["speedup"]["median"]), decimal(before["throughput"], 0)
     more = times(now["throughput_speedup"]["median"])
     changed, tested = points(row["validation"]["drop"]), points(row["test"]["drop"])
-    expected = points(row["validation"].get("expected_drop"))
+    expected = points(row.get("expected_drop"))
     sure = f"95 % interval {by.shown(low)} to {by.shown(high)}"
     texts = f"{decimal(now['throughput'], 0)} texts/s"
     where = f", on {row['stand_in']}" if row.get("stand_in") else ""

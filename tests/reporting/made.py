@@ -19,7 +19,6 @@ def score(figure: float, drop: float = 0.0) -> dict[str, Any]:
         "heads": {},
         "drop": drop,
         "drop_interval": [drop - 0.5, drop + 0.5],
-        "expected_drop": drop + 0.07,
     }
 
 
@@ -32,6 +31,7 @@ def contender(
         "level": level,
         "precision": precision,
         "validation": score(figure + 0.01, drop),
+        "expected_drop": drop + 0.07,
         "test": score(figure, drop),
         "speed": {
             "latency": {
