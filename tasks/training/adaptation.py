@@ -35,6 +35,7 @@ from tasks.training.steps import (
     to_device,
     whole_tensor,
 )
+from tasks.training.unpadded import can_do_without_padding, unpadded
 
 TITLE = "adapt"
 EXAMINED = 256
@@ -70,7 +71,8 @@ def read_domain(
     model.to(plan.device)
     if plan.gradient_checkpointing:
         recompute(model)
-    found = adapt(model, lessons, test, how, common, plan, checkpoint)
+    with unpadded(model):
+        found = adapt(model, lessons, test, how, common, plan, checkpoint)
     return encoder_weights(model), found
 
 
@@ -84,7 +86,7 @@ def adapt(
     Raises StageError when too many steps in a row are not finite.
     """
     found: dict[str, Any] = {"texts": len(texts), "tokens": len(texts.ids), "losses": []}
-    objective = Guess(model)
+    objective, by_length = Guess(model), not can_do_without_padding(model)
     parallel = spread(model, plan)
     optimizer = make_optimizer(model, _Rates(how.learning_rate, common.weight_decay))
     stepper = Stepper(parallel, objective, optimizer, common.max_grad_norm, plan)
@@ -98,7 +100,7 @@ def adapt(
             progress.restore_optimizer(optimizer, state["optimizer"])
             stepper.load_state_dict(state["stepper"])
     for epoch in range(len(found["losses"]), how.epochs):
-        found["losses"].append(_epoch(epoch, stepper, texts, how, common))
+        found["losses"].append(_epoch(epoch, stepper, texts, how, common, by_length))
         last = epoch + 1 == how.epochs
         if last:
             found["after"] = loss_on(examined, model, objective, plan)
@@ -119,9 +121,11 @@ class _Rates:
     weight_decay: float
 
 
-def _epoch(epoch: int, stepper: Stepper, texts: Masked, how: How, common: Pace) -> float:
+def _epoch(
+    epoch: int, stepper: Stepper, texts: Masked, how: How, common: Pace, by_length: bool
+) -> float:
     """One pass over the texts; the mean loss of its steps."""
-    batches = epoch_batches(texts.lengths, common.batch, common.seed, epoch)
+    batches = epoch_batches(texts.lengths, common.batch, common.seed, epoch, by_length=by_length)
     steps, warm = len(batches) * how.epochs, max(1, round(common.warmup * len(batches)))
     lessons = replace(texts, epoch=epoch)
     losses: list[float] = []

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from tests.training.made import PLAN, RECIPE, TASK, Parts, cross_entropy
 
 def test_it_learns(parts: Parts) -> None:
     model, train, validation = parts
-    history = fit(model, cross_entropy, train, validation, replace(RECIPE, epochs=8), PLAN)
+    history = fit(model, cross_entropy, train, validation, replace(RECIPE, epochs=12), PLAN)
     assert history.losses[-1]["loss"] < 0.5 * history.losses[0]["loss"]
     assert score(TASK, predict(model, validation, PLAN), validation)["figure"] > 0.9
 
@@ -26,8 +26,8 @@ def test_it_learns(parts: Parts) -> None:
 @pytest.mark.parametrize("ema", [None, 0.5])
 def test_earlier_weights_are_kept_where_the_last_are_worse(parts: Parts, ema: float | None) -> None:
     model, train, validation = parts
-    methods, recipe = Methods(ema=ema), replace(RECIPE, epochs=8, patience=16)
-    history = fit(model, unlearning(36), train, validation, recipe, PLAN, methods=methods)
+    methods, recipe = Methods(ema=ema), replace(RECIPE, epochs=16, patience=32)
+    history = fit(model, unlearning(0.2), train, validation, recipe, PLAN, methods=methods)
     kept = score(TASK, predict(model, validation, PLAN), validation)
     best = max(history.evaluations, key=lambda look: (look["figure"], -look["loss"]))
     assert best["figure"] > history.evaluations[-1]["figure"] + 0.2
@@ -39,7 +39,7 @@ def test_earlier_weights_that_may_be_better_by_luck_are_not_kept(parts: Parts) -
     model, train, validation = parts
     few = validation.sample(4)
     assert mcnemar(4, 0) > LUCK
-    history = fit(model, unlearning(36), train, few, replace(RECIPE, epochs=8, patience=16), PLAN)
+    history = fit(model, unlearning(0.2), train, few, replace(RECIPE, epochs=16, patience=32), PLAN)
     kept = score(TASK, predict(model, few, PLAN), few)
     *before, last = history.evaluations
     assert max(look["figure"] for look in before) > last["figure"]
@@ -50,7 +50,7 @@ def test_earlier_weights_that_may_be_better_by_luck_are_not_kept(parts: Parts) -
 def test_the_last_weights_are_kept_where_asked_for_though_they_are_worse(parts: Parts) -> None:
     model, train, validation = parts
     recipe = replace(RECIPE, epochs=4)
-    history = fit(model, unlearning(0), train, validation, recipe, PLAN, keep="last")
+    history = fit(model, unlearning(math.inf), train, validation, recipe, PLAN, keep="last")
     first, *_, last = history.evaluations
     assert last["loss"] > first["loss"]
     assert history.evaluations[history.best] == last
@@ -58,12 +58,15 @@ def test_the_last_weights_are_kept_where_asked_for_though_they_are_worse(parts: 
     assert kept["loss"] == pytest.approx(last["loss"], rel=1e-5)
 
 
-def unlearning(after: int) -> Any:
-    """What learns for so many steps, and then makes the loss as large as it can."""
-    steps = count()
+def unlearning(learnt: float) -> Any:
+    """What learns until a batch's mean loss is so small, and then makes it as large as it can."""
+    enough = False
 
-    def objective(*given: Any) -> Any:
-        return cross_entropy(*given) * (1 if next(steps) < after else -1)
+    def objective(model: Any, batch: Any, rows: Any) -> Any:
+        nonlocal enough
+        loss = cross_entropy(model, batch, rows)
+        enough = enough or float(loss.detach()) < learnt * len(rows)
+        return -loss if enough else loss
 
     return objective
 
