@@ -2,7 +2,6 @@
 
     .venv/bin/python -m tests.training_speed compare    every contender under every seed, by turns
     .venv/bin/python -m tests.training_speed profile    where the time of our own steps goes
-    .venv/bin/python -m tests.training_speed order      what batches of texts of like length cost
 
 The same data (the sample's train split), base model, epochs, batch, rates and dropout for all;
 nothing frozen, nothing left out. Each run has a process of its own, and they take turns, a seed
@@ -101,10 +100,6 @@ PARTS = {
     "matrix products": ("aten::mm", "aten::addmm", "aten::bmm"),
     "dropout": ("aten::random_", "aten::ge", "_Dropped", "_DroppedBackward"),
     "bf16 to fp32 and back": ("aten::copy_",),
-    "texts apart, and end to end again": (
-        "aten::index_select", "aten::index_copy_", "_Taken", "_TakenBackward", "_Spread",
-        "_SpreadBackward",
-    ),
     "zeroing of memory": ("aten::fill_",),
     "optimiser and clipping": (
         "aten::_fused_adamw_", "aten::linalg_vector_norm", "aten::_foreach_norm",
@@ -143,49 +138,6 @@ def profile(texts: int = 960, threads: int = 2) -> None:
         print(f"PROOF {part:36}{spent / 1e3 / steps:8.1f} ms a step {100 * spent / whole:6.1f} %")
     for name, spent in sorted(took.items(), key=lambda each: -each[1])[:6]:
         print(f"PROOF   of the rest, {name:30}{spent / 1e3 / steps:8.1f} ms a step")
-
-
-@app.command()
-def order(seeds: list[int] = [17, 18, 19], epochs: int = 3, threads: int = 2) -> None:  # noqa: B006
-    """Texts that meet by chance, without padding, beside padded batches of texts of like length.
-
-    By turns, our own loop in one process. The train and validation splits are dealt out anew, 6 to
-    learn from and 5 to judge by of 11 texts; no text of the test split is read.
-    """
-    folder = clone("training-speed", {})
-    run(folder, "dvc", "repro", "--quiet", "validate")
-    os.chdir(folder)
-    from contextlib import nullcontext
-    from unittest.mock import patch
-
-    import numpy as np
-
-    from tasks.task import task_of
-    from tasks.training import loop
-    from tasks.training.batches import join
-    from tasks.training.scoring import predict, score
-    from tasks.training.unpadded import unpadded
-
-    ways = {"by chance": (True, unpadded), "by length": (False, lambda _model: nullcontext())}
-    for seed in seeds:
-        for way, (by_chance, how) in ways.items():
-            model, tokenizer, data, plan = _prepared(OURS, seed, threads)
-            texts = join([data.pop("train"), data.pop("validation")])
-            dealt = np.random.default_rng(5).permutation(len(texts))
-            cut = 6 * len(texts) // 11
-            data["train"] = texts.only(np.sort(dealt[:cut]))
-            data["validation"] = texts.only(np.sort(dealt[cut:]))
-            with (
-                patch.object(loop, "can_do_without_padding", lambda _model, so=by_chance: so),
-                patch.object(loop, "unpadded", how),
-            ):
-                seconds = _ours(model, data, OURS, seed, epochs, plan, tokenizer)
-            judged = data["validation"]
-            task = task_of(model.config.nightshift)
-            found = score(task, predict(model, judged, plan), judged)
-            print(f"PROOF {way}, seed {seed}: {100 * found['figure']:.2f} % of {len(judged):,} "
-                  f"others, loss {found['loss']:.3f}; {epochs * cut / seconds:.0f} examples/s",
-                  flush=True)  # fmt: skip
 
 
 def _prepared(name: str, seed: int, threads: int) -> tuple[Any, Any, dict[str, Any], Any]:

@@ -35,7 +35,6 @@ from tasks.training.steps import (
     to_device,
     whole_tensor,
 )
-from tasks.training.unpadded import can_do_without_padding, unpadded
 
 TITLE = "adapt"
 EXAMINED = 256
@@ -71,8 +70,7 @@ def read_domain(
     model.to(plan.device)
     if plan.gradient_checkpointing:
         recompute(model)
-    with unpadded(model):
-        found = adapt(model, lessons, test, how, common, plan, checkpoint)
+    found = adapt(model, lessons, test, how, common, plan, checkpoint)
     return encoder_weights(model), found
 
 
@@ -86,7 +84,7 @@ def adapt(
     Raises StageError when too many steps in a row are not finite.
     """
     found: dict[str, Any] = {"texts": len(texts), "tokens": len(texts.ids), "losses": []}
-    objective, by_length = Guess(model), not can_do_without_padding(model)
+    objective = Guess(model)
     parallel = spread(model, plan)
     optimizer = make_optimizer(model, _Rates(how.learning_rate, common.weight_decay))
     stepper = Stepper(parallel, objective, optimizer, common.max_grad_norm, plan)
@@ -100,7 +98,7 @@ def adapt(
             progress.restore_optimizer(optimizer, state["optimizer"])
             stepper.load_state_dict(state["stepper"])
     for epoch in range(len(found["losses"]), how.epochs):
-        found["losses"].append(_epoch(epoch, stepper, texts, how, common, by_length))
+        found["losses"].append(_epoch(epoch, stepper, texts, how, common))
         last = epoch + 1 == how.epochs
         if last:
             found["after"] = loss_on(examined, model, objective, plan)
@@ -121,11 +119,9 @@ class _Rates:
     weight_decay: float
 
 
-def _epoch(
-    epoch: int, stepper: Stepper, texts: Masked, how: How, common: Pace, by_length: bool
-) -> float:
+def _epoch(epoch: int, stepper: Stepper, texts: Masked, how: How, common: Pace) -> float:
     """One pass over the texts; the mean loss of its steps."""
-    batches = epoch_batches(texts.lengths, common.batch, common.seed, epoch, by_length=by_length)
+    batches = epoch_batches(texts.lengths, common.batch, common.seed, epoch)
     steps, warm = len(batches) * how.epochs, max(1, round(common.warmup * len(batches)))
     lessons = replace(texts, epoch=epoch)
     losses: list[float] = []

@@ -1,4 +1,4 @@
-"""Texts as token ids, and the batches that they are learnt in."""
+"""Texts as token ids, and batches of texts of like length."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tasks.task.pieces import windows
 
 BATCHES_SORTED_TOGETHER = 50
 """Sorting this many batches' worth of a shuffled epoch by length leaves 2 % padding on short
-texts."""
+texts, and keeps which texts meet in a batch random."""
 TEXTS_AT_ONCE = 1_000
 """How many texts' places of tokens are in memory together."""
 
@@ -226,14 +226,12 @@ def _laid_out(
 
 
 def epoch_batches(
-    lengths: npt.NDArray[np.int64], size: int, seed: int, epoch: int, drawn: Rows | None = None,
-    by_length: bool = False,
-) -> list[npt.NDArray[np.int64]]:  # fmt: skip
+    lengths: npt.NDArray[np.int64], size: int, seed: int, epoch: int, drawn: Rows | None = None
+) -> list[npt.NDArray[np.int64]]:
     """The rows of each batch of one pass, in order: a function of its arguments alone.
 
     Every row comes once, or those of `drawn`, as many as there are, as often as they stand there.
-    Chance decides which meet in a batch, or, `by_length`, texts of like length do; one batch may be
-    smaller.
+    The batches hold texts of like length; the last one may be smaller.
     """
     assert drawn is None or len(drawn) == len(lengths), "an epoch keeps its number of rows"
     random = np.random.default_rng((seed, epoch))
@@ -244,7 +242,6 @@ def epoch_batches(
     batches: list[npt.NDArray[np.int64]] = []
     for start in range(0, len(order), pool):
         rows = order[start : start + pool]
-        if by_length:
-            rows = rows[np.argsort(lengths[rows], kind="stable")]
+        rows = rows[np.argsort(lengths[rows], kind="stable")]
         batches.extend(rows[i : i + size] for i in range(0, len(rows), size))
     return [batches[i] for i in random.permutation(len(batches))]

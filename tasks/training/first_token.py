@@ -18,7 +18,6 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from tasks.training.attention import attention
 from tasks.training.parts import layers_of
 from tasks.training.pooling import pooling_of
-from tasks.training.unpadded import Layout
 
 Tensor = torch.Tensor
 
@@ -28,10 +27,10 @@ class _Bert:
     and the weights [b, heads, 1, t]."""
 
     def forward(
-        self, hidden_states: Tensor, attention_mask: Tensor | Layout | None = None, **_: Any
+        self, hidden_states: Tensor, attention_mask: Tensor | None = None, **_: Any
     ) -> tuple[Tensor, Tensor]:
         inner: Any = self.self  # type: ignore[attr-defined]
-        first = _first(hidden_states, attention_mask)
+        first = hidden_states[:, :1]
         found, weights = _seen(
             inner, inner.query(first), inner.key(hidden_states), inner.value(hidden_states),
             attention_mask,
@@ -43,10 +42,10 @@ class _DistilBert:
     """DistilBERT's layer, for the first token: states [b, t, d] -> [b, 1, d]."""
 
     def forward(
-        self, hidden_states: Tensor, attention_mask: Tensor | Layout | None = None, **_: Any
+        self, hidden_states: Tensor, attention_mask: Tensor | None = None, **_: Any
     ) -> Tensor:
         layer: Any = self
-        inner, first = layer.attention, _first(hidden_states, attention_mask)
+        inner, first = layer.attention, hidden_states[:, :1]
         found, _weights = _seen(
             inner, inner.q_lin(first), inner.k_lin(hidden_states), inner.v_lin(hidden_states),
             attention_mask,
@@ -56,16 +55,12 @@ class _DistilBert:
         return answer
 
 
-def _first(states: Tensor, mask: Tensor | Layout | None) -> Tensor:
-    return mask.first_tokens(states) if isinstance(mask, Layout) else states[:, :1]
-
-
 def _seen(
-    inner: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | Layout | None
+    inner: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Attention, as the model has it or plain, of projections [b, ·, d] -> [b, 1, d]; of a mask
     that has a row a token the first token's."""
-    if isinstance(mask, Tensor) and mask.dim() == 4:
+    if mask is not None and mask.dim() == 4:
         mask = mask[:, :, :1]
         if mask.dtype == torch.bool:
             mask = torch.zeros_like(mask, dtype=query.dtype).masked_fill(~mask, -torch.inf)

@@ -27,7 +27,6 @@ from tasks.training.plan import Plan
 from tasks.training.ranks import rank
 from tasks.training.scoring import predict, score
 from tasks.training.steps import Objective, Rows, Stepper, rate_at, seed_step, stopped_by_bad_steps
-from tasks.training.unpadded import can_do_without_padding, unpadded
 from tasks.training.watching import Watcher
 
 STEPS_BETWEEN_LOSSES = 10
@@ -77,9 +76,6 @@ def fit(
     A step whose loss or gradient is not finite is skipped. Raises StageError when that happens too
     often in a row, with the step and the rows of its batch, by their `names` if they are given.
 
-    Which texts meet in a batch is left to chance, and nothing is computed for padding
-    (`tasks.training.unpadded`); of a model that can't do without, texts of like length meet.
-
     Under fsdp the model stays shared out over the ranks: `tasks.training.layouts` gathers it.
     """
     if plan.gradient_checkpointing:
@@ -87,10 +83,8 @@ def fit(
     run = _Run(model, objective, train, validation, recipe, plan, checkpoint, title, methods)
     run.hopeless_below, run.names, run.draws, run.keep = hopeless_below, names, draws, keep
     run.watchers = watchers if rank() == 0 else ()
-    run.by_length = not can_do_without_padding(model)
     try:
-        with unpadded(model):
-            return run.run()
+        return run.run()
     finally:
         for watcher in run.watchers:
             watcher.finish()
@@ -134,7 +128,6 @@ class _Run:
         self.watchers: Sequence[Watcher] = ()
         self.draws: Draws | None = None
         self.keep = "best"
-        self.by_length = False
 
     def run(self) -> History:
         self._resume()
@@ -190,11 +183,9 @@ class _Run:
     def _batch(self) -> Rows:
         epoch, place = divmod(self.step, self.steps_an_epoch)
         if place == 0 or not hasattr(self, "_batches"):
-            seed, lengths = self.recipe.seed, self.train.lengths
+            seed = self.recipe.seed
             rows = None if self.draws is None else self.draws(seed, epoch)
-            self._batches = epoch_batches(
-                lengths, self.recipe.batch, seed, epoch, rows, self.by_length
-            )
+            self._batches = epoch_batches(self.train.lengths, self.recipe.batch, seed, epoch, rows)
         return self._batches[place]
 
     def _rate(self, step: int) -> float:

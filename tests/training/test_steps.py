@@ -39,7 +39,7 @@ def infinite_from(step: int, until: int = 1_000_000) -> Objective:
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.precision)
 def test_every_precision_learns(parts: Parts, plan: Plan) -> None:
-    recipe = replace(RECIPE, epochs=12, evaluations=1)
+    recipe = replace(RECIPE, epochs=8, evaluations=1)
     history = fit(parts.model, cross_entropy, parts.train, parts.validation, recipe, plan)
     assert history.losses[-1]["loss"] < 0.5 * history.losses[0]["loss"]
     assert history.skipped == []
