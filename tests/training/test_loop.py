@@ -18,7 +18,7 @@ from tests.training.made import PLAN, RECIPE, TASK, Parts, cross_entropy
 
 def test_it_learns(parts: Parts) -> None:
     model, train, validation = parts
-    history = fit(model, cross_entropy, train, validation, replace(RECIPE, epochs=12), PLAN)
+    history = fit(model, cross_entropy, train, validation, replace(RECIPE, epochs=8), PLAN)
     assert history.losses[-1]["loss"] < 0.5 * history.losses[0]["loss"]
     assert score(TASK, predict(model, validation, PLAN), validation)["figure"] > 0.9
 
