@@ -82,13 +82,14 @@ def _load(folder: Path) -> tuple[Any, Any]:
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
+    from tasks.training.products import cpu_precision
+
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model: Any = AutoModel.from_pretrained(
-            folder, dtype=torch.bfloat16 if native else torch.float32
+            folder, dtype=torch.bfloat16 if cpu_precision() == "bf16" else torch.float32
         )
     except Exception as error:  # a model's own code raises whatever it likes
         why = str(error).strip().partition("\n")[0] or type(error).__name__

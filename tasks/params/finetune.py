@@ -166,7 +166,7 @@ class Finetune(Section):
     evaluations: int = Field(1, ge=1, description="looks at the validation split an epoch")
     patience: int = Field(2, ge=1, description="looks without a better one before it stops early")
     precision: Literal["auto", "fp32", "tf32", "bf16", "fp16"] = Field(
-        "auto", description="auto: the fastest this device computes natively"
+        "auto", description="auto: the fastest on this device"
     )
     device: Literal["auto", "cpu", "cuda", "mps", "xpu"] = "auto"
     processes: int = Field(1, ge=1, description="training ranks on this machine")
