@@ -277,7 +277,9 @@ class _Run:
         self.step = self.history.resumed_at = state["step"]
         self.running = state["running"]
         if rank() == 0:
-            tqdm.write(f"{self.title}: going on from step {self.step} of {self.steps}")
+            began, now = state["made"]["precision"], self.plan.precision
+            how = f", in {now} what began in {began}" if began != now else ""
+            tqdm.write(f"{self.title}: going on from step {self.step} of {self.steps}{how}")
 
 
 def _better(one: dict[str, float], other: dict[str, float]) -> bool:

@@ -38,8 +38,9 @@ def load(
     """What `save` was given, `run` and `tensors` in one, each rank with its share; None: nothing.
 
     `model` and `average` say how this run cuts each tensor. With another number of ranks the run is
-    the same, batch for batch, but for dropout and the rounding of sums. Raises BadInput when the
-    checkpoint can't be gone on from.
+    the same, batch for batch, but for dropout and the rounding of sums; with another precision, as
+    on another machine, but for the rounding of products, since all that is kept is fp32. Raises
+    BadInput when the checkpoint can't be gone on from.
     """
     there = from_rank_0((checkpoint.path.exists(), checkpoint.shards.exists()))
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
@@ -53,12 +54,6 @@ def load(
         state = _load_shards(checkpoint, model, average, parameters)
     else:
         state = _load_whole(checkpoint, plan, model, average, parameters)
-    made = state["made"]
-    if made["precision"] != plan.precision:
-        raise BadInput(_refused(checkpoint.path, f"was made in {made['precision']}, and this plan "
-            f"trains in {plan.precision}",
-            f"go on with finetune.precision: {made['precision']}",
-        ))  # fmt: skip
     return state
 
 

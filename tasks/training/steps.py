@@ -82,7 +82,8 @@ class Stepper:
         return {"scaler": self.scaler.state_dict(), "bad_in_a_row": self.bad_in_a_row}
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        self.scaler.load_state_dict(state["scaler"])  # type: ignore[arg-type]
+        if state["scaler"]:  # in another precision there was none: this run begins with its own
+            self.scaler.load_state_dict(state["scaler"])  # type: ignore[arg-type]
         self.bad_in_a_row = int(state["bad_in_a_row"])  # type: ignore[call-overload]
 
     def _passes(self, batch: Rows) -> Iterator[tuple[Rows, float]]:

@@ -76,7 +76,7 @@ def test_joining_and_quantising_keep_the_answer(
     assert rounded.largest_difference < 0.5 * np.abs(expected).max()
     kinds = [node.op_type for node in onnx.load(small).graph.node]
     assert "MatMulInteger" in kinds
-    layers = model.config.num_hidden_layers  # type: ignore[union-attr]
+    layers: int = model.config.num_hidden_layers  # type: ignore[union-attr, assignment]
     # the last one's query is the first token's alone
     found = (kinds.count(JOINED), kinds.count(FUSED))
     assert found == ((layers - 1, 1) if attention else (0, 0))

@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from tasks.params.finetune import Adapter
-from tasks.stage.errors import BadInput
 from tasks.training.adapters import adapted, taught
 from tasks.training.adversarial import Adversary
 from tasks.training.checkpoints import Checkpoint
@@ -117,16 +116,41 @@ def test_a_killed_run_ends_with_the_very_weights_of_an_undisturbed_one(
     assert [bad["step"] for bad in resumed.skipped] == [way.bad_step] * (way.bad_step > 0)
 
 
-def test_a_checkpoint_of_another_precision_is_refused_with_the_reason(
-    tiny_model: Path, workspace: Path
+@pytest.mark.parametrize(
+    ("began", "goes_on"), [("fp32", "bf16"), ("bf16", "fp32"), ("fp32", "fp16"), ("fp16", "bf16")]
+)
+def test_another_machine_may_go_on_in_a_precision_of_its_own(
+    tiny_model: Path, workspace: Path, capsys: pytest.CaptureFixture[str], began: str, goes_on: str
 ) -> None:
+    first, second = (Way(name, replace(PLAN, precision=name)) for name in (began, goes_on))
+
+    def dies(objective: Objective) -> Objective:
+        calls = 0
+
+        def counted(*arguments: Any) -> torch.Tensor:
+            nonlocal calls
+            calls += 1
+            if calls == DIES_AT:
+                raise KeyboardInterrupt
+            return objective(*arguments)
+
+        return counted
+
     checkpoint = Checkpoint(workspace / "state.pt")
-    run(tiny_model, Way("plain"), lambda objective: objective, checkpoint)
-    other = Way("bf16", replace(PLAN, precision="bf16"))
-    with pytest.raises(BadInput) as caught:
-        run(tiny_model, other, lambda objective: objective, checkpoint)
-    assert "was made in fp32, and this plan trains in bf16: go on with" in str(caught.value)
-    assert "finetune.precision: fp32, or remove it" in str(caught.value)
+    expected, undisturbed = run(tiny_model, first, lambda objective: objective, None)
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny_model, first, dies, checkpoint)
+    found, resumed = run(tiny_model, second, lambda objective: objective, checkpoint)
+    assert resumed.resumed_at == SAVED_AT
+    assert (
+        f"step {SAVED_AT} of {STEPS}, in {goes_on} what began in {began}" in capsys.readouterr().out
+    )
+    assert not resumed.skipped
+    begun, ended = ([row["loss"] for row in history.losses] for history in (undisturbed, resumed))
+    assert ended == pytest.approx(begun, rel=0.01)
+    start = weights(make_parts(tiny_model)[0])
+    assert (found - expected).norm() < 0.2 * (expected - start).norm()
+    assert not torch.equal(found, expected)
 
 
 def test_the_average_is_what_is_kept(parts: Parts) -> None:
