@@ -98,9 +98,11 @@ def _mask(*_: Any, attention_mask: torch.Tensor, **__: Any) -> torch.Tensor:
 def without_heads(model: onnx_ir.Model) -> None:
     """Take out, in place, what shapes [b, t, d] to heads and back around a joined attention.
 
-    transformers' layers hand heads over; the operator cuts them by itself.
+    transformers' layers hand heads over; the operator cuts them by itself. It takes the mask for
+    what it is, too, without a detour over true and false.
     """
     for node in model.graph:
+        _take_numbers(node)
         if node.op_type != FUSED:
             continue
         for place in range(3):
@@ -114,6 +116,17 @@ def without_heads(model: onnx_ir.Model) -> None:
         if end is not node.outputs[0]:
             end.replace_all_uses_with(node.outputs[0])
     RemoveUnusedNodesPass()(model)
+
+
+def _take_numbers(node: Any) -> None:
+    """Have a cast of a graph's input to true or false, and on to int32, be one to int32."""
+    before: Any = node.inputs[0].producer() if _casts_to(node, onnx_ir.DataType.INT32) else None
+    if _casts_to(before, onnx_ir.DataType.BOOL) and before.inputs[0].is_graph_input():
+        node.replace_input_with(0, before.inputs[0])
+
+
+def _casts_to(node: Any, kind: onnx_ir.DataType) -> bool:
+    return node is not None and node.op_type == "Cast" and node.attributes["to"].value == kind
 
 
 def latencies(

@@ -34,6 +34,7 @@ from tasks.inference.quantisation import (
     without,
 )
 from tasks.inference.release import COMPILED, MODEL, TOKENIZER, Precision, Release, Session
+from tasks.inference.tables import added_up, needed_inputs
 from tasks.inference.targets import TARGETS, Target
 from tasks.stage.cores import cores
 from tasks.stage.outputs import remove
@@ -104,7 +105,8 @@ class Exported:
         self.stride = stride_of_model(self.model)
         if small is not None:
             self.tokenizer, self.model = small.tokenizer, small.cut(self.model)
-        self.names = input_names(self.tokenizer, self.model)
+        known = input_names(self.tokenizer, self.model)
+        self.names = needed_inputs(self.model, known, pairs=isinstance(texts[0], tuple))
         self.certainties = certainties_of(self.model)
         self._answers: dict[bool, Logits] = {}
         if self.certainties:
@@ -248,10 +250,11 @@ class Exported:
         kind = f"{'-attention' if joined else ''}{'-early' if early else ''}"
         path = self.work / f"{self.level}{kind}.onnx"
         if not path.is_file():
-            export_onnx(
-                self.model, self.names, path, self.wishes.opset, self.task.exits,
-                attention=joined, early=early,
-            )  # fmt: skip
+            with added_up(self.model, self.names, self.tokenizer.model_max_length):
+                export_onnx(
+                    self.model, self.names, path, self.wishes.opset, self.task.exits,
+                    attention=joined, early=early,
+                )  # fmt: skip
         return path
 
     def write(
