@@ -51,7 +51,8 @@ def join_projections(model: onnx.ModelProto) -> None:
             if alike and math.isclose(options["scale"], usual, rel_tol=1e-6):
                 joined = _joined(graph, weights, node, known, options["num_heads"], found)
                 graph.node[place].CopyFrom(joined)
-    _drop_unused(graph)
+    if found:
+        _drop_unused(graph)
 
 
 def _projection(

@@ -27,11 +27,16 @@ def test_what_takes_less_time_is_taken(
     cpu: pytest.MonkeyPatch, plain: float, half: float, precision: str
 ) -> None:
     def linear(given: torch.Tensor, _: torch.Tensor) -> None:
-        time.sleep(half if given.dtype == torch.bfloat16 else plain)
+        time.sleep(0.01)  # as where something else has the core
+        end = time.thread_time() + (half if given.dtype == torch.bfloat16 else plain)
+        while time.thread_time() < end:
+            pass
 
+    threads = torch.get_num_threads()
     cpu.setattr(torch.nn.functional, "linear", linear)
     assert gain_of_bf16() == pytest.approx(plain / half, rel=0.3)
     assert cpu_precision() == precision
+    assert torch.get_num_threads() == threads
 
 
 def test_without_the_instruction_nothing_is_measured(cpu: pytest.MonkeyPatch) -> None:
