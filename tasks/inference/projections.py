@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
+from onnxscript.optimizer import remove_unused_nodes
 
 from tasks.inference.fusion import FUSED
 
@@ -52,7 +52,7 @@ def join_projections(model: onnx.ModelProto) -> None:
                 joined = _joined(graph, weights, node, known, options["num_heads"], found)
                 graph.node[place].CopyFrom(joined)
     if found:
-        _drop_unused(graph)
+        remove_unused_nodes(model)
 
 
 def _projection(
@@ -92,7 +92,7 @@ def _joined(
     for same in zip(*(each.constants for each in parts), strict=True):
         if same not in found:
             found[same] = f"{node.name}/{same[0]}"
-            whole = np.concatenate([_array(weights[each]) for each in same], axis=-1)
+            whole = np.concatenate([numpy_helper.to_array(weights[each]) for each in same], -1)
             graph.initializer.append(numpy_helper.from_array(whole, found[same]))
         names.append(found[same])
     weight, bias, steps, zeros = names
@@ -106,21 +106,3 @@ def _joined(
         domain=node.domain,
         num_heads=heads,
     )
-
-
-def _array(weight: onnx.TensorProto) -> npt.NDArray[np.generic]:
-    return numpy_helper.to_array(weight)
-
-
-def _drop_unused(graph: onnx.GraphProto) -> None:
-    """Take out what nothing reads any more, in place."""
-    kept: list[onnx.NodeProto] = []
-    read = {each.name for each in graph.output}
-    for node in reversed(graph.node):
-        if read.intersection(node.output):
-            read.update(node.input)
-            kept.append(node)
-    constants = [each for each in graph.initializer if each.name in read]
-    for part, left in ((graph.node, kept[::-1]), (graph.initializer, constants)):
-        del part[:]
-        part.extend(left)

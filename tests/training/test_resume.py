@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,29 +82,27 @@ def run(
     return weights(model), history
 
 
+def sound_until(call: int, bad: int, objective: Objective) -> Objective:
+    """The objective, killed when it is asked so often, and infinite at its `bad`th loss."""
+    calls = 0
+
+    def counted(*arguments: Any) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            raise KeyboardInterrupt
+        loss = objective(*arguments)
+        return loss * float("inf") if calls == bad else loss
+
+    return counted
+
+
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 def test_a_killed_run_ends_with_the_very_weights_of_an_undisturbed_one(
     tiny_model: Path, workspace: Path, way: Way
 ) -> None:
-    def sound_until(call: int, objective: Objective) -> Objective:
-        calls = 0
-
-        def counted(*arguments: Any) -> torch.Tensor:
-            nonlocal calls
-            calls += 1
-            if calls == call:
-                raise KeyboardInterrupt
-            loss = objective(*arguments)
-            return loss * float("inf") if calls == way.bad_step else loss
-
-        return counted
-
-    def forever(objective: Objective) -> Objective:
-        return sound_until(0, objective)
-
-    def dies(objective: Objective) -> Objective:
-        return sound_until(DIES_AT * way.passes, objective)
-
+    forever = partial(sound_until, 0, way.bad_step)
+    dies = partial(sound_until, DIES_AT * way.passes, way.bad_step)
     checkpoint = Checkpoint(workspace / "state.pt")
     expected, undisturbed = run(tiny_model, way, forever, None)
     with pytest.raises(KeyboardInterrupt):
@@ -124,18 +123,7 @@ def test_another_machine_may_go_on_in_a_precision_of_its_own(
 ) -> None:
     first, second = (Way(name, replace(PLAN, precision=name)) for name in (began, goes_on))
 
-    def dies(objective: Objective) -> Objective:
-        calls = 0
-
-        def counted(*arguments: Any) -> torch.Tensor:
-            nonlocal calls
-            calls += 1
-            if calls == DIES_AT:
-                raise KeyboardInterrupt
-            return objective(*arguments)
-
-        return counted
-
+    dies = partial(sound_until, DIES_AT, 0)
     checkpoint = Checkpoint(workspace / "state.pt")
     expected, undisturbed = run(tiny_model, first, lambda objective: objective, None)
     with pytest.raises(KeyboardInterrupt):
