@@ -1,9 +1,10 @@
 """prune: a family of ever smaller models, each made from the one before.
 
 A level takes out the layers that are missed least after a short recovery, and the FFN neurons and
-attention heads worth least, and recovers by distillation from the fine-tuned model. Levels
-go on until one loses more than `prune.max_drop` points; what came before is kept. Every level is a
-plain folder: `AutoModelForSequenceClassification.from_pretrained("models/pruned/level1")`, or
+attention heads worth least, and recovers by distillation from the fine-tuned model. Levels go on
+until one may be expected to lose more than `prune.max_drop` points on new texts; what came before
+is kept. Every level is a plain folder, for
+`AutoModelForSequenceClassification.from_pretrained("models/pruned/level1")`, or
 `AutoModelForTokenClassification` where the task labels tokens.
 """
 
@@ -11,30 +12,27 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import nn
 
-from tasks.compression.augmentation import augmented
-from tasks.compression.distillation import Distillation, ask
+from tasks.compression.distillation import Distillation
 from tasks.compression.families import FAMILIES, Family, family_of
-from tasks.compression.levels import Level, Material, Recovery, recover, smaller, whole_model
+from tasks.compression.levels import Level, Recovery, recover, smaller, whole_model
+from tasks.compression.material import Material, gather
 from tasks.compression.surgery import compact, plain
-from tasks.data.dataset import UNLABELLED_TEXTS, read_examples, read_unlabelled, split_path
+from tasks.data.dataset import UNLABELLED_TEXTS, split_path
 from tasks.params.prune import Prune
 from tasks.stage.outputs import read_json, sha256, whole
 from tasks.stage.run import run_stage
 from tasks.task import Task
-from tasks.training.batches import Encoded, encode, join
 from tasks.training.checkpoints import FOLDER, Checkpoint, checkpoint_key, forget
 from tasks.training.classifier import (
     load_finetuned,
     load_tokenizer,
-    stride_of_model,
-    task_of_model,
 )
 from tasks.training.early import as_plain
 from tasks.training.history import History, write_curves
@@ -45,8 +43,6 @@ from tasks.training.vocabulary import Vocabulary
 FINETUNED = Path("models/finetuned")
 MODELS = Path("models/pruned")
 CURVES = Path("reports/plots/prune.csv")
-FEWEST_TOKENS = 3
-"""Of a text: with those around it."""
 
 
 def prune(params: Prune) -> dict[str, Any]:
@@ -59,35 +55,21 @@ def prune(params: Prune) -> dict[str, Any]:
 
 def _prune(plan: Plan, params: Prune, tokenizer: Any) -> dict[str, Any]:
     teacher = load_finetuned(FINETUNED, plan.attention).to(plan.device)
-    family, task = family_of(teacher), task_of_model(teacher)
+    family = family_of(teacher)
     reason = _why_not(teacher, family, params)
     if family is None or reason:
         _save([])
         write_curves(CURVES)
         print(f"prune: {reason}", flush=True)
         return {"metrics": {"levels": 0}, "levels": [], "passed_through": reason}
-    train, validation = (_encoded(split, tokenizer, teacher) for split in ("train", "validation"))
-    more = _unlabelled(train, tokenizer, teacher, params)
-    room, originals = params.max_tokens - len(more.ids), len(train)
-    train = augmented(train, tokenizer.all_special_ids, params.augment, room, params.seed)
-    taught = join([train, more])
-    print(f"prune: the fine-tuned model answers {len(taught):,} texts, to teach by", flush=True)
-    vocabulary = Vocabulary(teacher, [taught, validation])
-    vocabulary.narrow(teacher)
-    train, taught, validation = map(vocabulary.renumbered, (train, taught, validation))
-    lessons = ask(teacher, taught, plan)
-    objective = Distillation(lessons, task, params.temperature, params.hidden_weight)
-    material = Material(train, originals, validation, plan)
-    reference = material.figure_of(teacher)
-    levels, histories = _family(
-        teacher, family, params, material, reference, objective, tokenizer, vocabulary
-    )
+    material, objective, vocabulary = gather(teacher, tokenizer, params, plan, "prune")
+    levels, histories = _family(teacher, family, params, material, objective, tokenizer, vocabulary)
     write_curves(CURVES, *histories, names=tuple(level.name for level in levels))
-    return _report(levels, reference, task, plan)
+    return _report(levels, material.figure_of(material.answers), material.task, plan)
 
 
 def _family(
-    teacher: nn.Module, family: Family, params: Prune, material: Material, reference: float,
+    teacher: nn.Module, family: Family, params: Prune, material: Material,
     objective: Distillation, tokenizer: Any, vocabulary: Vocabulary,
 ) -> tuple[list[Level], list[History]]:  # fmt: skip
     """Makes, recovers and saves levels until one loses too much; it comes last, and isn't kept."""
@@ -107,13 +89,12 @@ def _family(
             model, level = step
             checkpoint = Checkpoint(folder / f"{level.name}.pt")
             history = recover(
-                model, level, reference, material, recovery, objective, checkpoint,
-                params.max_drop, params.early,
+                model, level, material, recovery, objective, checkpoint, params.max_drop,
+                params.early,
             )  # fmt: skip
-            level.kept = level.drop <= params.max_drop
             with vocabulary.whole(model), plain(model, family), as_plain(model):
                 _write(done, model, tokenizer, level, history)
-        _tell(level, task_of_model(teacher), params)
+        _tell(level, material.task, params)
         levels.append(level)
         histories.append(history)
     _save([folder / level.name for level in levels if level.kept])
@@ -130,29 +111,6 @@ def _why_not(model: nn.Module, family: Family | None, params: Prune) -> str | No
     if params.max_levels == 0 or not removes:
         return "switched off by prune.max_levels, or by prune.layers, prune.neurons and prune.heads"
     return None
-
-
-def _encoded(split: str, tokenizer: Any, model: nn.Module) -> Encoded:
-    examples, task = read_examples(split), task_of_model(model)
-    truth = task.truths(examples.labels, examples.tasks)
-    length = tokenizer.model_max_length
-    return encode(tokenizer, examples.texts, truth, task, length, stride_of_model(model))
-
-
-def _unlabelled(train: Encoded, tokenizer: Any, model: nn.Module, params: Prune) -> Encoded:
-    """The texts without labels that there is room for beside `train`; their targets are 0."""
-    texts = read_unlabelled() if params.texts == "both" else []
-    room = params.max_tokens - len(train.ids)
-    order = np.random.default_rng(params.seed).permutation(len(texts))
-    drawn = [texts[at] for at in order[: max(0, room // FEWEST_TOKENS)]]
-    if not drawn:
-        return train.taking([], np.zeros(0, np.int64))
-    task, length = task_of_model(model), tokenizer.model_max_length
-    found = encode(tokenizer, drawn, None, task, length, stride_of_model(model))
-    blank = np.zeros((len(found.labels), *train.labels.shape[1:]), train.labels.dtype)
-    found = replace(found, labels=blank)
-    rows = np.flatnonzero(np.cumsum(found.lengths) <= room)
-    return found.only(rows)
 
 
 def _key(params: Prune, plan: Plan) -> str:
@@ -198,7 +156,7 @@ def _tell(level: Level, task: Task, params: Prune) -> None:
         f"{sum(level.heads)} heads in all, "
         f"{task.metric} {task.told(level.figure_unrecovered)} before recovery, "
         f"{task.told(level.figure)} after{_leaving(level)}, "
-        f"{level.drop:.2f} points lost: {verdict}",
+        f"{level.drop:.2f} points lost, {level.expected_drop:.2f} expected: {verdict}",
         flush=True,
     )
 

@@ -8,7 +8,7 @@
     .venv/bin/python -m tests.kinds decoder            a decoder with LoRA: small, since it is slow
 
 Every run works in a fresh clone of the last commit, below .nightshift/proofs, with params.yaml as
-it is but for what its options say; `--levels 2` has `prune` make no more than two models. The
+it is but for what its options say; `--levels` are the models that `prune` makes at most. The
 Chinese ones start from an encoder that is made here (tests/characters.py).
 """
 
@@ -32,7 +32,7 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 DOMAINS = ("movies", "tweets", "amazon", "nyt")
 Changes = dict[str, dict[str, Any]]
 TEXTS_RACED = 200
-LEVELS = 8
+LEVELS = 2
 """Models that `prune` makes at most, as in params.yaml."""
 
 

@@ -14,16 +14,14 @@ import time
 import torch
 import typer
 
-from tasks.compression.augmentation import augmented
-from tasks.compression.distillation import Distillation, ask
 from tasks.compression.families import family_of
-from tasks.compression.importance import heads_to_keep, neurons_to_keep
+from tasks.compression.importance import Worth
 from tasks.compression.levels import Recovery, distil, probe_of
+from tasks.compression.material import gather
 from tasks.compression.surgery import cut
 from tasks.params.base import load_section
 from tasks.params.prune import Prune
-from tasks.prune import FINETUNED, _encoded, _unlabelled
-from tasks.training.batches import join
+from tasks.prune import FINETUNED
 from tasks.training.classifier import load_finetuned, load_tokenizer, task_of_model
 from tasks.training.plan import make_plan
 from tasks.training.scoring import divergence, predict, score
@@ -36,31 +34,27 @@ app = typer.Typer(add_completion=False)
 
 @app.command(help=__doc__)
 def main(shapes: list[str], copies: int = 1, most: int = EVERYTHING, comments: bool = True) -> None:
-    """`most`: tokens of the texts with labels and their copies."""
-    params = load_section(Prune)
+    """`most`: tokens of all that is taught on."""
+    texts = "both" if comments else "labelled"
+    params = load_section(Prune).model_copy(
+        update={"augment": copies, "max_tokens": most, "texts": texts}
+    )
     tokenizer = load_tokenizer(FINETUNED)
     plan = make_plan(params, tokenizer.model_max_length)
     teacher = load_finetuned(FINETUNED, plan.attention).to(plan.device)
     family, task = family_of(teacher), task_of_model(teacher)
     assert family is not None
-    train, validation = (_encoded(split, tokenizer, teacher) for split in ("train", "validation"))
-    taught = augmented(train, tokenizer.all_special_ids, copies, most, params.seed)
-    if comments:
-        free = params.model_copy(update={"max_tokens": EVERYTHING})
-        taught = join([taught, _unlabelled(train, tokenizer, teacher, free)])
-    print(f"{len(taught):,} texts of {len(taught.ids):,} tokens", flush=True)
-    objective = Distillation(
-        ask(teacher, taught, plan), task, params.temperature, params.hidden_weight
-    )
-    answers, probe = predict(teacher, validation, plan), probe_of(train, params.probe)
+    material, objective, _ = gather(teacher, tokenizer, params, plan, "recovery")
+    print(f"{len(objective.lessons.texts.ids):,} tokens", flush=True)
+    validation, answers = material.validation, material.answers
+    probe = probe_of(material.train, params.probe)
+    worth = Worth.of(teacher, family, probe, plan, params.batch)
     for shape in shapes:
         torch.manual_seed(params.seed)
         numbers, width, heads = shape.split(":")
         kept = [int(number) for number in numbers.split(",")]
-        best = neurons_to_keep(teacher, family, int(width), probe, plan, params.batch)
-        few = heads_to_keep(
-            teacher, family, kept, round(float(heads) * len(kept)), probe, plan, params.batch
-        )
+        best = worth.best_neurons(int(width))
+        few = worth.best_heads(kept, round(float(heads) * len(kept)))
         student = cut(teacher, family, kept, [best[layer] for layer in kept], few)
         cut_down, started = predict(student, validation, plan), time.monotonic()
         recovery = Recovery(params.epochs, params.batch, params.learning_rate, params.seed)

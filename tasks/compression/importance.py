@@ -59,42 +59,46 @@ def layers_to_remove(
     return sorted(removed), measured
 
 
-def neurons_to_keep(
-    model: nn.Module, family: Family, count: int, probe: Encoded, plan: Plan, batch: int
-) -> list[Parts]:
-    """For each layer the `count` FFN neurons worth most, in ascending order.
+@dataclass(frozen=True)
+class Worth:
+    """What each part of each layer is worth, in the layers' order: the more, the better.
 
-    A neuron's worth is the Fisher information of a mask on its output: the square of activation
+    A part's worth is the Fisher information of a mask on what it gives: the square of activation
     times gradient, summed over a text's tokens, averaged over texts (Kwon et al. 2022).
     """
-    downs = [family.feed_forward(layer)[1] for layer in family.layers_of(model)]
-    worth = _fisher(model, downs, [1] * len(downs), probe, plan, batch)
-    return [np.sort(np.argsort(-layer, kind="stable")[:count]) for layer in worth]
 
+    neurons: list[npt.NDArray[np.float64]]
+    """Of each layer's feed-forward network."""
+    heads: list[npt.NDArray[np.float64]]
 
-def heads_to_keep(
-    model: nn.Module, family: Family, layers: Sequence[int], count: int, probe: Encoded,
-    plan: Plan, batch: int,
-) -> list[Parts]:  # fmt: skip
-    """Of each of these layers the attention heads to keep, `count` in all, in ascending order.
+    @classmethod
+    def of(cls, model: nn.Module, family: Family, probe: Encoded, plan: Plan, batch: int) -> Worth:
+        layers = family.layers_of(model)
+        readers = [family.feed_forward(layer)[1] for layer in layers]
+        readers += [family.attention(layer)[1] for layer in layers]
+        sizes = [1] * len(layers) + [family.head_size(layer) for layer in layers]
+        found = _fisher(model, readers, sizes, probe, plan, batch)
+        return cls(found[: len(layers)], found[len(layers) :])
 
-    Those worth most, by the Fisher information of a mask on what a head gives, whatever layer they
-    stand in; but the best of each layer stays.
-    """
-    every = family.layers_of(model)
-    merges = [family.attention(layer)[1] for layer in every]
-    sizes = [family.head_size(layer) for layer in every]
-    worth = _fisher(model, merges, sizes, probe, plan, batch)
-    ranked = [
-        (place > 0, -worth[layer][head], layer, int(head))
-        for layer in layers
-        for place, head in enumerate(np.argsort(-worth[layer], kind="stable"))
-    ]
-    kept = {(layer, head) for _, _, layer, head in sorted(ranked)[: max(count, len(layers))]}
-    return [
-        np.array([head for head in range(len(worth[layer])) if (layer, head) in kept], np.int64)
-        for layer in layers
-    ]
+    def best_neurons(self, count: int) -> list[Parts]:
+        """For each layer the `count` worth most, in ascending order."""
+        return [np.sort(np.argsort(-layer, kind="stable")[:count]) for layer in self.neurons]
+
+    def best_heads(self, layers: Sequence[int], count: int) -> list[Parts]:
+        """Of each of these layers the heads to keep, `count` in all, in ascending order.
+
+        Those worth most, whatever layer they stand in; but the best of each layer stays.
+        """
+        ranked = [
+            (place > 0, -self.heads[layer][head], layer, int(head))
+            for layer in layers
+            for place, head in enumerate(np.argsort(-self.heads[layer], kind="stable"))
+        ]
+        kept = {(layer, head) for _, _, layer, head in sorted(ranked)[: max(count, len(layers))]}
+        return [
+            np.array([head for head in range(len(self.heads[at])) if (at, head) in kept], np.int64)
+            for at in layers
+        ]
 
 
 def _fisher(

@@ -12,12 +12,12 @@ from torch import nn
 
 from tasks.compression.distillation import Distillation
 from tasks.compression.families import Family
-from tasks.compression.importance import Damage, heads_to_keep, layers_to_remove, neurons_to_keep
+from tasks.compression.importance import Damage, Worth, layers_to_remove
+from tasks.compression.material import Material
 from tasks.compression.surgery import Parts, cut
 from tasks.stage.errors import BadInput
 from tasks.training.batches import Encoded
 from tasks.training.checkpoints import Checkpoint
-from tasks.training.classifier import task_of_model
 from tasks.training.early import (
     NEVER,
     answers_at_places,
@@ -29,7 +29,7 @@ from tasks.training.early import (
 from tasks.training.history import History
 from tasks.training.loop import fit
 from tasks.training.plan import Plan
-from tasks.training.scoring import divergence, predict, score
+from tasks.training.scoring import divergence, predict
 
 COMEBACK = 4.0
 """Points of the figure that no level has been seen to gain in the second half of its recovery (the
@@ -88,23 +88,6 @@ class Recovery:
     patience: int = 1_000_000
 
 
-@dataclass(frozen=True)
-class Material:
-    """What every level is measured on and trained with."""
-
-    train: Encoded
-    """Texts with labels, and copies of them."""
-    originals: int
-    """So many of the first are no copies."""
-    validation: Encoded
-    plan: Plan
-
-    def figure_of(self, model: nn.Module) -> float:
-        """How good a model is on validation, by the figure of its task."""
-        logits = predict(model, self.validation, self.plan)
-        return score(task_of_model(model), logits, self.validation)["figure"]
-
-
 @dataclass
 class Level:
     """A member of the family and why it is what it is; layers carry the fine-tuned's numbers."""
@@ -130,6 +113,8 @@ class Level:
     """As texts get their answers."""
     drop: float = 0.0
     """Points of it lost against the fine-tuned model."""
+    expected_drop: float = 0.0
+    """Points that new texts may be expected to lose."""
     kept: bool = True
 
 
@@ -175,15 +160,14 @@ def smaller(
     if not removed and neurons == above.neurons and few == there:
         return None
     texts = probe_of(material.train, how.probe)
-    best = neurons_to_keep(model, family, neurons, texts, plan, how.batch)
+    worth = Worth.of(model, family, texts, plan, how.batch)
+    best = worth.best_neurons(neurons)
     if how.trial and measured:
         count = len(removed)
         removed, measured = _tried(model, family, measured, count, best, material, how, objective)
     kept = [i for i in range(len(above.kept_layers)) if i not in removed]
     there, few = heads_of(kept)
-    heads = None
-    if few < there:
-        heads = heads_to_keep(model, family, kept, few, texts, plan, how.batch)
+    heads = worth.best_heads(kept, few) if few < there else None
     student = cut(model, family, kept, [best[i] for i in kept], heads)
     level = Level(
         name=f"level{number}",
@@ -194,8 +178,31 @@ def smaller(
         removed_neurons=above.neurons - neurons,
         measured=[_named(damage, above) for damage in measured],
     )
-    level.figure_unrecovered = material.figure_of(student)
+    level.figure_unrecovered = material.figure_of(predict(student, material.validation, plan))
     return student, level
+
+
+class Trial:
+    """A recovery on a few texts; and how far from a model, on others, that leaves a smaller one."""
+
+    def __init__(
+        self, model: nn.Module, material: Material, how: Cut, objective: Distillation, part: float
+    ) -> None:
+        """`part` of the texts of recovery, of those with labels alone."""
+        lessons, self.plan, self.task = objective.lessons, material.plan, material.task
+        rows = max(TRIAL_STEPS, round(part * len(lessons.texts)))
+        self.objective = replace(objective, lessons=lessons.sample(rows, material.originals))
+        batch = min(how.batch, max(1, len(self.objective.lessons.texts) // TRIAL_STEPS))
+        self.recovery = Recovery(1, batch, how.learning_rate, how.seed, evaluations=1)
+        self.judges = probe_of(material.validation, JUDGES * how.probe)
+        self.few = probe_of(material.validation, how.probe)
+        self.answers = predict(model, self.judges, self.plan)
+
+    def __call__(self, student: nn.Module, title: str) -> float:
+        """What is left of the divergence once `student` has recovered so, in place."""
+        distil(student, self.objective, self.few, self.recovery, self.plan, title)
+        found = predict(student, self.judges, self.plan)
+        return divergence(self.task, self.answers, found, self.judges)
 
 
 def _tried(
@@ -204,26 +211,21 @@ def _tried(
 ) -> tuple[list[int], list[Damage]]:  # fmt: skip
     """The `count` layers that are missed least after a trial; and `measured`, with what the trials
     of the shortlist came to."""
-    choices = sorted(
-        (each for each in measured if len(each.removed) == count), key=lambda each: each.divergence
-    )[:SHORTLIST]
-    plan, lessons = material.plan, objective.lessons
-    rows = max(TRIAL_STEPS, round(how.trial * len(lessons.texts)))
-    trial = replace(objective, lessons=lessons.sample(rows, material.originals))
-    batch = min(how.batch, max(1, len(trial.lessons.texts) // TRIAL_STEPS))
-    recovery = Recovery(1, batch, how.learning_rate, how.seed, evaluations=1)
-    judges = probe_of(material.validation, JUDGES * how.probe)
-    few = probe_of(material.validation, how.probe)
-    task, answers = objective.task, predict(model, judges, plan)
+    trial = Trial(model, material, how, objective, how.trial)
     found: dict[tuple[int, ...], float] = {}
-    for each in choices:
+    for each in shortlist(measured, count, SHORTLIST):
         kept = [i for i in range(len(best)) if i not in each.removed]
         student = cut(model, family, kept, [best[i] for i in kept])
-        distil(student, trial, few, recovery, plan, f"prune, trial without {each.removed}")
-        found[each.removed] = divergence(task, answers, predict(student, judges, plan), judges)
+        found[each.removed] = trial(student, f"prune, trial without {each.removed}")
     told = [replace(each, recovered=found.get(each.removed)) for each in measured]
     least = min(found, key=found.__getitem__)
     return list(least), told
+
+
+def shortlist(measured: Sequence[Damage], count: int, most: int) -> list[Damage]:
+    """Of the choices of `count` layers that were measured the `most` that do least damage."""
+    choices = (each for each in measured if len(each.removed) == count)
+    return sorted(choices, key=lambda each: each.divergence)[:most]
 
 
 def share(shares: Shares, number: int) -> float:
@@ -232,18 +234,18 @@ def share(shares: Shares, number: int) -> float:
 
 
 def recover(
-    student: nn.Module, level: Level, reference: float, material: Material,
-    recovery: Recovery, objective: Distillation, checkpoint: Checkpoint, max_drop: float,
-    early: float = 0.0,
+    student: nn.Module, level: Level, material: Material, recovery: Recovery,
+    objective: Distillation, checkpoint: Checkpoint, max_drop: float, early: float = 0.0,
 ) -> History:  # fmt: skip
-    """Distil in place; fills in the level's figure and its drop below `reference` (at most 1).
+    """Distil in place; fills in the level's figures, and whether it is kept.
 
     With `early`, texts may leave before the last layers; so many of 100 may be expected to get
     another answer by it. That is for a task with one class a text, and more than two layers.
     """
-    asked = places(len(level.kept_layers)) if early and objective.task.classes else []
+    asked = places(len(level.kept_layers)) if early and material.task.classes else []
     if asked:
         leaving_early(student, dict.fromkeys(asked, NEVER))
+    reference = material.figure_of(material.answers)
     history = distil(
         student,
         objective,
@@ -254,14 +256,18 @@ def recover(
         checkpoint,
         reference - (max_drop + COMEBACK) / 100,
     )
-    level.figure = level.figure_of_all = history.evaluations[history.best]["figure"]
+    answer = partial(predict, student, material.validation, material.plan)
+    answers = answer()
+    level.figure_of_all = material.figure_of(answers)
     if asked:
-        answer = partial(predict, student, material.validation, material.plan)
-        leaving = choose(answer(), answers_at_places(student, answer), early)
+        leaving = choose(answers, answers_at_places(student, answer), early)
         leaving_early(student, {each.after: each.certainty for each in leaving if each.share})
         level.leaving = [asdict(each) for each in leaving]
-        level.figure = material.figure_of(student)
+        answers = answer()
+    level.figure = material.figure_of(answers)
     level.drop = 100 * (reference - level.figure)
+    level.expected_drop = material.expected_drop(answers)
+    level.kept = level.expected_drop <= max_drop
     return history
 
 

@@ -19,7 +19,7 @@ class Prune(Section):
     section: ClassVar[str] = "prune"
 
     max_drop: Number = Field(
-        3.0, ge=0, le=100, description="points of the task's figure on validation a level may lose"
+        3.0, ge=0, le=100, description="points that new texts may be expected to lose by a level"
     )
     max_levels: int = Field(
         2, ge=0, description="0 keeps the fine-tuned model as it is; a large one has use for more"
@@ -62,7 +62,7 @@ class Prune(Section):
         description="as many texts, as a share of recovery's, try out choices of layers",
     )
     early: Number = Field(
-        0.5,
+        1.0,
         ge=0,
         le=100,
         description="of 100 texts so many may get another answer by getting it before the last "

@@ -199,7 +199,7 @@ def choose(full: Floats, early: Mapping[int, Floats], percent: float) -> list[Le
     `full` are the logits of all layers and `early` those at each place [texts, classes], of texts
     that the model has not learnt from. At most `percent` of other texts are to be expected to get
     another answer than with all layers: conformal risk control (Angelopoulos et al. 2024), which
-    counts one more text as answered otherwise than has been seen. So a few hundred texts are the
+    counts one more text as answered otherwise than has been seen. So 100 / `percent` texts are the
     fewest that let anything leave. Places have equal parts of it, and what one doesn't use the
     next one may.
     """

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tasks.compression.material import encoded
 from tasks.data.dataset import read_examples
 from tasks.params.prune import Prune
-from tasks.prune import MODELS, _encoded, prune
+from tasks.prune import MODELS, prune
 from tasks.training.classifier import load_finetuned, load_tokenizer
 from tasks.training.early import certainties_of
 from tasks.training.plan import make_plan
@@ -27,7 +28,7 @@ def answers(level: str) -> tuple[Any, np.ndarray]:
     folder = MODELS / level
     model, tokenizer = load_finetuned(folder, "eager"), load_tokenizer(folder)
     plan = make_plan(WANTED, tokenizer.model_max_length)
-    return model, predict(model, _encoded("validation", tokenizer, model), plan)
+    return model, predict(model, encoded("validation", tokenizer, model), plan)
 
 
 def test_each_level_says_where_texts_leave_and_its_folder_does_so(finetuned: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tasks.compression.families import family_of
-from tasks.compression.importance import heads_to_keep, layers_to_remove, neurons_to_keep
+from tasks.compression.importance import Worth, layers_to_remove
 from tasks.compression.levels import PROBE_TOKENS, probe_of
 from tasks.task.classification import Classification
 from tasks.training.batches import Encoded, join
@@ -67,7 +67,7 @@ def test_neurons_without_effect_are_worth_nothing(probe: Encoded) -> None:
     assert family is not None
     for layer in family.layers_of(model):
         family.feed_forward(layer)[1].weight.data[:, :6] = 0.0
-    kept = neurons_to_keep(model, family, 18, probe, PLAN, batch=16)
+    kept = Worth.of(model, family, probe, PLAN, batch=16).best_neurons(18)
     assert [rows.tolist() for rows in kept] == [list(range(6, 24))] * 4
 
 
@@ -77,13 +77,11 @@ def test_heads_without_effect_are_worth_nothing_and_each_layer_keeps_one(probe: 
     assert family is not None
     for layer, size in zip(family.layers_of(model), (8, 16, 0, 0), strict=True):
         family.attention(layer)[1].weight.data[:, :size] = 0.0
-    kept = heads_to_keep(model, family, [0, 1, 3], 4, probe, PLAN, batch=16)
+    worth = Worth.of(model, family, probe, PLAN, batch=16)
+    kept = worth.best_heads([0, 1, 3], 4)
     assert [len(rows) for rows in kept] == [1, 1, 2], "the second layer's are worth nothing"
     assert kept[0].tolist() == [1]
-    assert [len(rows) for rows in heads_to_keep(model, family, [2, 3], 1, probe, PLAN, 16)] == [
-        1,
-        1,
-    ]
+    assert [len(rows) for rows in worth.best_heads([2, 3], 1)] == [1, 1]
 
 
 def test_fewer_long_texts_are_measured_on_but_never_none(probe: Encoded) -> None:

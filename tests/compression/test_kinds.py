@@ -13,7 +13,7 @@ import torch
 from tasks.compression.augmentation import augmented
 from tasks.compression.distillation import Distillation, ask
 from tasks.compression.families import FAMILIES, family_of
-from tasks.compression.importance import layers_to_remove, neurons_to_keep
+from tasks.compression.importance import Worth, layers_to_remove
 from tasks.compression.surgery import cut
 from tasks.finetune import finetune
 from tasks.params.finetune import Finetune
@@ -66,7 +66,7 @@ def test_layers_and_neurons_are_weighed(tiny_model: Path, workspace: Path, kind:
     removed, measured = layers_to_remove(model, family, 1, train.sample(24), PLAN)
     assert len(removed) == 1
     assert all(np.isfinite(damage.divergence) for damage in measured)
-    kept = neurons_to_keep(model, family, 10, train.sample(24), PLAN, batch=8)
+    kept = Worth.of(model, family, train.sample(24), PLAN, batch=8).best_neurons(10)
     assert [len(rows) for rows in kept] == [10] * 4
 
 

@@ -70,6 +70,7 @@ def level(name: str, kept: list[int], removed: list[int], drop: float) -> dict[s
         "figure_unrecovered": 0.7,
         "figure": 0.86 - drop / 100,
         "drop": drop,
+        "expected_drop": drop - 0.4,
         "kept": drop < 2,
     }
 

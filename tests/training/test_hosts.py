@@ -23,6 +23,7 @@ from tasks.training import ranks
 from tasks.training.hosts import Meeting, interface_to, meeting, owns_outputs
 from tests.made import environment
 from tests.training.made import PLAN, SMALL_STAGE, approve
+from tests.waiting import wait_for, working_below
 
 ADDRESSES = ("10.213.7.1", "10.213.7.2")
 PORT = 29517
@@ -154,10 +155,6 @@ def wait_for_a_checkpoint(folder: Path, seconds: float = 120) -> None:
         time.sleep(0.005)
 
 
-def processes_in(folder: Path) -> list[int]:
-    return [p.pid for p in psutil.process_iter(["cwd"]) if p.info["cwd"] == str(folder)]
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_a_host_killed_in_epoch_two_ends_the_job_and_started_again_it_ends_as_undisturbed(
@@ -181,7 +178,7 @@ def test_a_host_killed_in_epoch_two_ends_the_job_and_started_again_it_ends_as_un
     assert report(folders[0])["retryable"] is True
     assert "lost the connection to another rank" in report(folders[0])["reason"]
     assert not (folders[0] / "models/finetuned").exists()
-    assert not [pid for folder in folders for pid in processes_in(folder)]
+    wait_for(lambda: not any(working_below(folder) for folder in folders), 10)
 
     assert end(start(namespaces, folders)) == [0, 0], (folders[0] / "log").read_text()[-3000:]
     assert f"going on from step {STEPS_AN_EPOCH} of" in (folders[0] / "log").read_text()
