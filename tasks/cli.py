@@ -17,6 +17,7 @@ from tasks.housekeeping import commands as housekeeping
 from tasks.kubeflow import commands as kubeflow
 from tasks.monitoring import commands as monitoring
 from tasks.registry import commands as registry
+from tasks.shaping import commands as shaping
 from tasks.stage.console import command
 from tasks.stage.errors import BadInput
 from tasks.store.store import VARIABLE, open_store
@@ -33,6 +34,7 @@ app.add_typer(handover.app)
 app.add_typer(registry.app)
 app.add_typer(expectations.app)
 app.add_typer(tuning.app)
+app.add_typer(shaping.app)
 app.add_typer(kubeflow.app)
 app.add_typer(monitoring.app)
 app.add_typer(housekeeping.app)

@@ -203,12 +203,18 @@ class Exported:
             self.task, reference, logits, lambda found: predictor.meaning(self.texts, found)
         )
 
-    def time_fusions(self, target: Target, precision: Precision) -> dict[str, Speed | None]:
-        """How fast each fusion is; a single entry, unmeasured, when it is pinned."""
+    def fusions(self, target: Target) -> list[str]:
+        """Those that the model can have on such a target; a single one when it is pinned."""
         pinned = target.fusion or self.wishes.fusion
         if pinned is not None:
-            return {pinned: None}
-        choices = [each for each in FUSIONS if "attention" not in each or fusable(self.model)]
+            return [pinned]
+        return [each for each in FUSIONS if "attention" not in each or fusable(self.model)]
+
+    def time_fusions(self, target: Target, precision: Precision) -> dict[str, Speed | None]:
+        """How fast each fusion is; a single entry, unmeasured, when it is pinned."""
+        choices = self.fusions(target)
+        if len(choices) == 1:
+            return {choices[0]: None}
         kind = f"{self.level}-{target.kind(precision)}"
         folders = {fusion: self.work / f"{kind}-{fusion}" for fusion in choices}
         for fusion, folder in folders.items():
