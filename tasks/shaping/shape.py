@@ -37,8 +37,8 @@ def shaped(speedups: Sequence[float], write: bool, say: Say) -> dict[str, Any]:
     """Search a shape for each speed, each within the one before; what reports/shape.json holds.
 
     Raises BadInput before any work for speeds that don't rise from above 1, for `prune.keep`, which
-    leaves nothing to search, without a fine-tuned model, and for a family that pruning doesn't
-    know; later for a speed that no shape has.
+    leaves nothing to search, without texts for trials or a fine-tuned model, and for a family that
+    pruning doesn't know; later for a speed that no shape has.
     """
     params = _checked(speedups)
     torch.set_num_threads(params.prune.threads or cores())
@@ -96,6 +96,8 @@ def _checked(speedups: Sequence[float]) -> Params:
         raise BadInput(f"--speedup: got {told}; takes rising numbers above 1")
     if params.prune.keep is not None:
         raise BadInput("params.yaml: prune.keep: takes null where `nightshift shape` is to choose")
+    if not params.prune.trial:
+        raise BadInput("params.yaml: prune.trial: got 0; `nightshift shape` needs texts to try on")
     # what can't be written is not searched
     edited(PARAMS.read_text(encoding="utf-8"), _values([Shape(1, 1, 1)] * 2))
     if not FINETUNED.is_dir():

@@ -93,6 +93,7 @@ def test_shapes_of_a_time_fill_it_and_none_holds_another() -> None:
         ([1.0], {}, "--speedup: got 1; takes rising numbers above 1"),
         ([3.0, 2.0], {}, "--speedup: got 3, 2; takes rising numbers above 1"),
         ([2.0], {"keep": [[0]]}, "params.yaml: prune.keep: takes null where"),
+        ([2.0], {"trial": 0}, "params.yaml: prune.trial: got 0"),
         ([100.0], {}, "no shape takes 0.121 ms or less here, the least, 1 layers of 4 neurons"),
     ],
 )
