@@ -17,7 +17,7 @@ from torch import nn
 from tasks.compression.distillation import Distillation
 from tasks.compression.families import Family
 from tasks.compression.importance import Worth, layers_to_remove
-from tasks.compression.levels import Cut, Trial, probe_of, shortlist
+from tasks.compression.levels import SHORTLIST, Cut, Trial, probe_of, shortlist
 from tasks.compression.material import Material
 from tasks.compression.surgery import cut
 from tasks.shaping.table import Shape, Table
@@ -27,8 +27,6 @@ HEADS = (1.0, 2 / 3, 1 / 3)
 """Shares of a layer's heads that are looked at."""
 NARROWEST = 1 / 16
 """Of the neurons: a shape with fewer is none."""
-CHOICES = 2
-"""Of layers, for each shape: those that do least damage before any recovery."""
 FEWER = 3
 """One in so many stays, on as many times the texts."""
 MOST = 0.5
@@ -115,7 +113,7 @@ class Search:
         every = range(self.depth)
         if layers == self.depth:
             return [list(every)]
-        gone = shortlist(self.damages, self.depth - layers, CHOICES)
+        gone = shortlist(self.damages, self.depth - layers, SHORTLIST)
         return [[i for i in every if i not in each.removed] for each in gone]
 
     def student(self, tried: Tried) -> nn.Module:
