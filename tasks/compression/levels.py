@@ -188,10 +188,12 @@ class Trial:
     def __init__(
         self, model: nn.Module, material: Material, how: Cut, objective: Distillation, part: float
     ) -> None:
-        """`part` of the texts of recovery, of those with labels alone."""
+        """`part` of the texts of recovery: fewer than all are of those with labels alone."""
         lessons, self.plan, self.task = objective.lessons, material.plan, material.task
-        rows = max(TRIAL_STEPS, round(part * len(lessons.texts)))
-        self.objective = replace(objective, lessons=lessons.sample(rows, material.originals))
+        if part < 1:
+            rows = max(TRIAL_STEPS, round(part * len(lessons.texts)))
+            lessons = lessons.sample(rows, material.originals)
+        self.objective = replace(objective, lessons=lessons)
         batch = min(how.batch, max(1, len(self.objective.lessons.texts) // TRIAL_STEPS))
         self.recovery = Recovery(1, batch, how.learning_rate, how.seed, evaluations=1)
         self.judges = probe_of(material.validation, JUDGES * how.probe)

@@ -68,12 +68,19 @@ def test_the_best_have_been_tried_on_more_texts_and_answer_most_like_the_model(
     (level,) = shaped([2.0], write=False, say=lambda _: None)["levels"]
     texts = [each["texts"] for each in level["tried"]]
     assert len(set(texts)) > 1
+    assert texts[0] == 256, "the last few have all of them"
     assert texts == sorted(texts, reverse=True)
     last = [each["divergence"] for each in level["tried"] if each["texts"] == texts[0]]
     assert last == sorted(last)
     depths = {each["shape"]["layers"] for each in level["tried"]}
     assert len(depths) > 1, "depth and width together"
     assert load_section(Prune).max_levels == Prune().max_levels, "nothing is written"
+
+
+def test_where_a_trial_has_all_texts_one_is_enough(project: Path) -> None:
+    Path("params.yaml").write_text(yaml.safe_dump({"prune": {**SMALL, "trial": 1.0}}))
+    (level,) = shaped([2.0], write=False, say=lambda _: None)["levels"]
+    assert {each["texts"] for each in level["tried"]} == {256}
 
 
 def test_shapes_of_a_time_fill_it_and_none_holds_another() -> None:
