@@ -30,10 +30,7 @@ from tasks.stage.outputs import read_json, sha256, whole
 from tasks.stage.run import run_stage
 from tasks.task import Task
 from tasks.training.checkpoints import FOLDER, Checkpoint, checkpoint_key, forget
-from tasks.training.classifier import (
-    load_finetuned,
-    load_tokenizer,
-)
+from tasks.training.classifier import load_finetuned, load_tokenizer
 from tasks.training.early import as_plain
 from tasks.training.history import History, write_curves
 from tasks.training.plan import Plan, make_plan

@@ -18,6 +18,7 @@ from tasks.training.batches import Encoded, encode
 from tasks.training.classifier import load_pretrained, load_tokenizer
 from tasks.training.objective import TaskLoss
 from tasks.training.plan import Plan
+from tasks.training.steps import Objective
 from tests.training.lessons import lessons
 
 PLAN = Plan("cpu", "gloo", "fp32", "eager", processes=1, threads=1, why=())
@@ -51,6 +52,21 @@ def make_parts(
     )
     model = load_pretrained(tiny_model, tokenizer, lesson.task, "eager", 32, dropout)
     return Parts(model, train, validation)
+
+
+def sound_until(call: int, bad: int, objective: Objective) -> Objective:
+    """The objective, killed when asked so often (0: never), and infinite at its `bad`th loss."""
+    calls = 0
+
+    def counted(*arguments: Any) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            raise KeyboardInterrupt
+        loss = objective(*arguments)
+        return loss * float("inf") if calls == bad else loss
+
+    return counted
 
 
 def weights(model: Any) -> torch.Tensor:

@@ -21,7 +21,15 @@ from tasks.training.methods import Methods
 from tasks.training.parts import freeze
 from tasks.training.plan import Plan
 from tasks.training.steps import Objective
-from tests.training.made import PLAN, RECIPE, Parts, cross_entropy, make_parts, weights
+from tests.training.made import (
+    PLAN,
+    RECIPE,
+    Parts,
+    cross_entropy,
+    make_parts,
+    sound_until,
+    weights,
+)
 
 RECIPE_OF_TWO = replace(RECIPE, epochs=2)
 STEPS = 16
@@ -80,21 +88,6 @@ def run(
         methods=methods,
     )  # fmt: skip
     return weights(model), history
-
-
-def sound_until(call: int, bad: int, objective: Objective) -> Objective:
-    """The objective, killed when it is asked so often, and infinite at its `bad`th loss."""
-    calls = 0
-
-    def counted(*arguments: Any) -> torch.Tensor:
-        nonlocal calls
-        calls += 1
-        if calls == call:
-            raise KeyboardInterrupt
-        loss = objective(*arguments)
-        return loss * float("inf") if calls == bad else loss
-
-    return counted
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)

@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +20,7 @@ from tasks.task.regression import Regression
 from tasks.training.checkpoints import Checkpoint
 from tasks.training.loop import fit
 from tasks.training.sampling import draws
-from tests.training.made import PLAN, RECIPE, cross_entropy, make_parts, weights
+from tests.training.made import PLAN, RECIPE, cross_entropy, make_parts, sound_until, weights
 
 RARE = ["spam"] * 4 + ["ham"] * 32 + ["news"] * 60
 PARTS = {"mood": Classification(("bad", "good")), "stars": Regression()}
@@ -108,15 +107,7 @@ def test_a_killed_run_goes_on_with_the_same_rows(tiny_model: Path, workspace: Pa
     def run(dies_at: int, checkpoint: Checkpoint | None) -> torch.Tensor:
         model, train, validation = make_parts(tiny_model, texts=64)
         truth = ["bad"] * 56 + ["good"] * 8
-        calls = 0
-
-        def loss(*arguments: Any) -> torch.Tensor:
-            nonlocal calls
-            calls += 1
-            if calls == dies_at:
-                raise KeyboardInterrupt
-            return cross_entropy(*arguments)
-
+        loss = sound_until(dies_at, 0, cross_entropy)
         how = draws(truth, PARTS["mood"], How("balanced"))
         fit(model, loss, train, validation, recipe, PLAN, checkpoint, draws=how)
         return weights(model)
