@@ -20,6 +20,7 @@ import numpy as np
 import typer
 
 from tasks.inference.predictor import Predictor
+from tasks.measuring.contender import PIPELINE
 from tasks.measuring.paired import compare
 from tasks.params.benchmark import PRESETS
 from tasks.stage.errors import BadInput
@@ -33,6 +34,9 @@ HELD_OUT = 10
 REFERENCE = "finetuned-fp32"
 """The fine-tuned model: its graph answers as PyTorch does, to a millionth."""
 
+Times = tuple[float, float, float]
+"""How many times as fast as transformers' pipeline: the mean text, the median one, batches."""
+
 app = typer.Typer(add_completion=False)
 
 
@@ -40,12 +44,13 @@ app = typer.Typer(add_completion=False)
 def main(only: list[int] = list(range(FOLDS))) -> None:  # noqa: B006
     """`only`: the folds to run, from 0."""
     found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in PRESETS}
-    speeds: dict[str, list[tuple[float, float]]] = {name: [] for name in PRESETS}
+    speeds: dict[str, list[Times]] = {name: [] for name in PRESETS}
     for fold in only:
         texts, labels, folder = one_fold(fold)
         right: dict[str, np.ndarray] = {}
         report = read(folder, "benchmark")
         rows = {row["name"]: row for row in report["contenders"]}
+        baseline = rows[PIPELINE]["speed"]["latency"]["p50"]
         for preset, ships in report["presets"].items():
             if ships is None:
                 raise BadInput(f"fold {fold}: {preset} ships nothing: none is within its drop")
@@ -62,6 +67,7 @@ def main(only: list[int] = list(range(FOLDS))) -> None:  # noqa: B006
             speeds[preset].append(
                 times := (
                     row["speed"]["speedup"]["median"],
+                    baseline / row["speed"]["latency"]["p50"],
                     row["speed"]["throughput_speedup"]["median"],
                 )
             )
@@ -112,20 +118,22 @@ def split_of(text: str, fold: int) -> str:
 
 
 def tell(
-    name: str, pairs: list[tuple[np.ndarray, np.ndarray]], times: list[tuple[float, float]],
+    name: str, pairs: list[tuple[np.ndarray, np.ndarray]], times: list[Times],
     megabytes: float | None = None,
 ) -> None:  # fmt: skip
     """The points lost by all the texts of some folds, and the speeds."""
     mine, theirs = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
     result = compare(Classification(("negative", "positive")), mine, theirs, seed=17)
     low, high = result.drop_interval
-    alone, together = ([pair[side] for pair in times] for side in (0, 1))
+    alone, median_text, together = (
+        f"{median(each):.1f}x ({min(each):.1f} to {max(each):.1f})"
+        for each in zip(*times, strict=True)
+    )
     size = "" if megabytes is None else f", {megabytes:.1f} MB"
     print(
         f"PROOF {name}: {100 * result.figure:.2f} % for {100 * result.reference:.2f} % of "
         f"{result.texts:,} texts, {result.drop:.2f} points lost ({low:.2f} to {high:.2f}); "
-        f"{median(alone):.1f}x ({min(alone):.1f} to {max(alone):.1f}), batches "
-        f"{median(together):.1f}x ({min(together):.1f} to {max(together):.1f}){size}",
+        f"{alone}, the median text {median_text}, batches {together}{size}",
         flush=True,
     )
 

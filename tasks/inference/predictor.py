@@ -19,6 +19,7 @@ from tasks.inference.exits import flat
 from tasks.inference.loading import load_masker, load_session, load_tokenizer
 from tasks.inference.release import CARD, TOKENIZER, Release, graph_of, verify
 from tasks.inference.remote import find_release
+from tasks.inference.words import Read, Words
 from tasks.masking import Masker
 from tasks.stage.cores import cores
 from tasks.task.answers import Entity, Floats, Ints, Prediction
@@ -51,6 +52,7 @@ class Predictor:
         self._per_token = self.task.per_token
         stride = release.stride if self._per_token else None
         self._tokenizer = load_tokenizer(folder / TOKENIZER, release.max_length, stride)
+        self._words = None if self._per_token else Words.of(self._tokenizer)
         self._masker = load_masker(folder / CARD, release.mask)
         self._model = graph_of(folder)
         self._exits = self.task.exits
@@ -129,7 +131,7 @@ class Predictor:
         bounds = np.cumsum([0, *(len(place.first) for place in pieces)])
         return self.task.decode(logits, part.texts, pieces, bounds)
 
-    def _answer(self, inputs: list[Encoding], batch_size: int) -> Floats:
+    def _answer(self, inputs: Sequence[Encoding | Read], batch_size: int) -> Floats:
         """The logits of some inputs: a row for each, or the rows of their tokens end to end."""
         if len(inputs) == 1:
             return self._run(self._session, inputs)
@@ -157,14 +159,14 @@ class Predictor:
                 pass
         return found
 
-    def _run(self, session: Any, encodings: list[Encoding]) -> Floats:
+    def _run(self, session: Any, encodings: Sequence[Encoding | Read]) -> Floats:
         outputs = session.run(self._outputs, self._feeds(encodings))
         if self._per_token:
             lengths = np.array([len(encoding) for encoding in encodings])
             return flat(outputs, self._exits, lengths, self.release.pad_side == "right")
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=1)
 
-    def _feeds(self, encodings: list[Encoding]) -> dict[str, Ints]:
+    def _feeds(self, encodings: Sequence[Encoding | Read]) -> dict[str, Ints]:
         """The graph's inputs, [inputs, tokens of the longest], padded as the release says."""
         longest = max(1, *map(len, encodings)) if len(encodings) > 1 else len(encodings[0]) or 1
         if self.release.fixed:
@@ -193,10 +195,14 @@ class Predictor:
             found = [[encoding, *encoding.overflowing] for encoding in encodings]
             return _Part(texts, [each for own in found for each in own], [*map(len, found)])
         if len(texts) == 1:
-            text = texts[0]
-            encode = self._tokenizer.encode
-            return _Part(texts, [encode(text) if isinstance(text, str) else encode(*text)])
+            return _Part(texts, [self._read_one(texts[0])])
         return _Part(texts, self._tokenizer.encode_batch_fast(list(texts)))
+
+    def _read_one(self, text: Text) -> Encoding | Read:
+        if not isinstance(text, str):
+            return self._tokenizer.encode(*text)
+        read = None if self._words is None else self._words.read(text)
+        return self._tokenizer.encode(text) if read is None else read
 
     def _check(self, texts: Sequence[Text], batch_size: int) -> None:
         if isinstance(texts, str):
@@ -232,7 +238,7 @@ class _Part(NamedTuple):
     """Some texts as the model gets them."""
 
     texts: Sequence[Text]
-    windows: list[Encoding]
+    windows: Sequence[Any]
     """What the graph is run on."""
     counts: list[int] = []  # noqa: RUF012 (never changed)
     """How many windows each text has; none where each has one."""

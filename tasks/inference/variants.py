@@ -211,7 +211,8 @@ class Exported:
         return [each for each in FUSIONS if "attention" not in each or fusable(self.model)]
 
     def time_fusions(self, target: Target, precision: Precision) -> dict[str, Speed | None]:
-        """How fast each fusion is; a single entry, unmeasured, when it is pinned."""
+        """How fast each fusion is, on one core, where nothing waits for another thread; a single
+        entry, unmeasured, when it is pinned."""
         choices = self.fusions(target)
         if len(choices) == 1:
             return {choices[0]: None}
@@ -220,7 +221,7 @@ class Exported:
         for fusion, folder in folders.items():
             self.write(folder, target, precision, fusion)
         found = speeds(
-            {name: Predictor.load(folder) for name, folder in folders.items()},
+            {name: Predictor.load(folder, 1) for name, folder in folders.items()},
             self.texts[:TEXTS_TIMED],
         )
         told = (f"{name} {ms.alone:.2f} ms, {ms.together:.2f}" for name, ms in found.items())
