@@ -130,10 +130,11 @@ def _casts_to(node: Any, kind: onnx_ir.DataType) -> bool:
 
 
 def latencies(
-    candidates: Mapping[str, Answer], texts: Sequence[Any], rounds: int = 5
+    candidates: Mapping[str, Answer], texts: Sequence[Any], rounds: int = 5, rest: float = 0.0
 ) -> dict[str, float]:
-    """Median milliseconds a text of each candidate, one text at a time, the candidates in turn."""
-    return _timed(candidates, [[text] for text in texts], rounds)
+    """Median milliseconds a text of each candidate, one text at a time, the candidates in turn,
+    each after `rest` seconds in which nothing runs."""
+    return _timed(candidates, [[text] for text in texts], rounds, rest)
 
 
 def speeds(
@@ -146,8 +147,9 @@ def speeds(
 
 
 def _timed(
-    candidates: Mapping[str, Answer], calls: Sequence[Sequence[Any]], rounds: int
-) -> dict[str, float]:
+    candidates: Mapping[str, Answer], calls: Sequence[Sequence[Any]], rounds: int,
+    rest: float = 0.0,
+) -> dict[str, float]:  # fmt: skip
     """Median milliseconds a call of each candidate.
 
     In turn, so that a machine that slows down for a while slows down all of them alike. The first
@@ -156,6 +158,7 @@ def _timed(
     raw: dict[str, list[float]] = {name: [] for name in candidates}
     for turn in range(rounds + 1):
         for name, predict in candidates.items():
+            time.sleep(rest if turn else 0.0)
             for texts in calls:
                 started = time.perf_counter()
                 predict(list(texts))

@@ -50,8 +50,13 @@ from tasks.training.plan import make_plan
 from tasks.training.scoring import Logits, predict
 
 TEXTS_TIMED = 32
-ALIKE = 1.03
-"""Times that differ by less are one: another thread that buys no more is better left free."""
+WORTH_IT = 1.3
+"""How many times as fast more threads must make one text: a core that buys less has more to give to
+the next text, and two threads that share one physical core, as those of a virtual machine may at
+times, are slower than one."""
+REST = 0.2
+"""Seconds before threads are timed again: on which cores they run is settled when they wake up, and
+holds for a while."""
 TEXTS_TOGETHER = 16
 """In a batch that activations are looked at on."""
 WHOLE = Recipe()
@@ -242,7 +247,7 @@ class Exported:
         times = {choices[0]: 0.0}
         if len(choices) > 1:
             loaded = {str(count): Predictor.load(folder, count) for count in choices}
-            found = latencies(loaded, self.texts[:TEXTS_TIMED])
+            found = latencies(loaded, self.texts[:TEXTS_TIMED], rest=REST)
             times = {int(count): ms for count, ms in found.items()}
         replace(card, session=replace(card.session, alone=fewest(times))).write(folder)
         return times
@@ -344,8 +349,9 @@ class Exported:
 
 
 def fewest(times: Mapping[int, float]) -> int:
-    """Of numbers of threads, with what a text takes by each, the least that is as fast as any."""
-    limit = ALIKE * min(times.values())
+    """Of numbers of threads, with what a text takes by each, the least that no other one beats by
+    so much that it is worth it."""
+    limit = WORTH_IT * min(times.values())
     return min(count for count, ms in times.items() if ms <= limit)
 
 

@@ -39,7 +39,7 @@ class Export(Section):
     latency_threads: int | None = Field(
         None,
         ge=1,
-        description="of those, for one text at a time; null: the fewest that are as fast as any",
+        description="of those, for one text at a time; null: as many as are worth it",
     )
     max_difference: Number = Field(
         1e-3, gt=0, description="largest logit difference to PyTorch allowed for fp32"

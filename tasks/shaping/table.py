@@ -105,7 +105,7 @@ def measured(
     model: nn.Module, family: Family, tokenizer: Any, shapes: Sequence[Shape],
     texts: list[Text], wishes: Wishes, work: Path, say: Callable[[str], None],
 ) -> dict[Shape, float]:  # fmt: skip
-    """Milliseconds that each shape takes of one of `texts`, the median.
+    """Milliseconds that each shape takes of one of `texts` on one core, the median.
 
     Each is cut out of the model and becomes what `export` would make of it, in int8, attention
     joined where it can be and normalisation whichever way is faster; which of its parts are left is
@@ -127,7 +127,7 @@ def measured(
             runs = {}
             for fusion in [each for each in choices if "attention" in each] or choices:
                 exported.write(work / fusion, CPU, "int8", fusion)
-                runs[fusion] = Predictor.load(work / fusion)
+                runs[fusion] = Predictor.load(work / fusion, 1)
             found[shape] = min(latencies(runs, texts).values())
             say(f"{shape}: {found[shape]:.3f} ms")
     finally:
