@@ -138,7 +138,7 @@ def latencies(
 
 
 def speeds(
-    candidates: Mapping[str, Answer], texts: Sequence[Any], rounds: int = 5
+    candidates: Mapping[str, Answer], texts: Sequence[Any], rounds: int = 3
 ) -> dict[str, Speed]:
     """How fast each candidate is at one text at a time and at all of them at once, in turn."""
     alone = latencies(candidates, texts, rounds)
