@@ -46,8 +46,9 @@ be so for a small one, whose operators are over before a second thread has begun
 
 def export(params: Export) -> dict[str, Any]:
     """The stage: returns the findings for `reports/export.json`."""
-    models = {"finetuned": FINETUNED}
-    models |= {name: PRUNED / name for name in read_json(PRUNED / "family.json")["levels"]}
+    family = read_json(PRUNED / "family.json")
+    models = {"finetuned": FINETUNED} | {name: PRUNED / name for name in family["levels"]}
+    early = {int(place): each for place, each in family["finetuned"]["early"].items()}
     texts, mask = read_examples("validation").texts[:TEXTS_COMPARED], read_mask("validation")
     torch.set_num_threads(params.threads or cores())
     work = STATE / "export"
@@ -62,7 +63,10 @@ def export(params: Export) -> dict[str, Any]:
         warnings.simplefilter("ignore", RuntimeWarning)  # of a provider that is not here
         for level, source in models.items():
             print(f"export: {level}: to ONNX, opset {params.opset}", flush=True)
-            model = Exported(level, source, work, params, texts, seen, mask, small)
+            model = Exported(
+                level, source, work, params, texts, seen, mask, small,
+                early if level == "finetuned" else {},
+            )  # fmt: skip
             if level == "finetuned":
                 _check_exact(params, model)
             for finding in _variants(model, draft, params, fusions):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +32,18 @@ from tasks.stage.run import run_stage
 from tasks.task import Task
 from tasks.training.checkpoints import FOLDER, Checkpoint, checkpoint_key, forget
 from tasks.training.classifier import load_finetuned, load_tokenizer
-from tasks.training.early import as_plain
+from tasks.training.early import Leaving, as_plain, chosen, going_through
 from tasks.training.history import History, write_curves
 from tasks.training.plan import Plan, make_plan
 from tasks.training.ranks import launch
+from tasks.training.scoring import predict
 from tasks.training.vocabulary import Vocabulary
 
 FINETUNED = Path("models/finetuned")
 MODELS = Path("models/pruned")
 CURVES = Path("reports/plots/prune.csv")
+RISK = 0.5
+"""Of `prune.early`, the share that the fine-tuned model itself is allowed."""
 
 
 def prune(params: Prune) -> dict[str, Any]:
@@ -55,22 +59,41 @@ def _prune(plan: Plan, params: Prune, tokenizer: Any) -> dict[str, Any]:
     family = family_of(teacher)
     reason = _why_not(teacher, family, params)
     if family is None or reason:
-        _save([])
+        _save([], FOLDER, [])
         write_curves(CURVES)
         print(f"prune: {reason}", flush=True)
         return {"metrics": {"levels": 0}, "levels": [], "passed_through": reason}
+    folder = FOLDER / f"prune-{_key(params, plan)}"
     material, objective, vocabulary = gather(teacher, tokenizer, params, plan, "prune")
-    levels, histories = _family(teacher, family, params, material, objective, tokenizer, vocabulary)
+    leaving = _leaving(teacher, material, params.early)
+    told = _told(leaving) or "all texts go through all layers"
+    print(f"prune: the fine-tuned model as it is: {told}", flush=True)
+    levels, histories = _family(
+        folder, teacher, family, params, material, objective, tokenizer, vocabulary
+    )
+    _save([each for each in levels if each.kept], folder, leaving)
+    forget("prune")
     write_curves(CURVES, *histories, names=tuple(level.name for level in levels))
-    return _report(levels, material.figure_of(material.answers), material.task, plan)
+    return _report(levels, leaving, material.figure_of(material.answers), material.task, plan)
+
+
+def _leaving(teacher: nn.Module, material: Material, early: float) -> list[Leaving]:
+    """Where texts may leave the fine-tuned model itself, which was not taught to answer there: by
+    half of the risk, since who ships it wants to lose nothing."""
+    if not early or not material.task.classes:
+        return []
+    answer = partial(predict, teacher, material.validation, material.plan)
+    found = chosen(teacher, material.answers, answer, early * RISK)
+    going_through(teacher)
+    return found
 
 
 def _family(
-    teacher: nn.Module, family: Family, params: Prune, material: Material,
+    folder: Path, teacher: nn.Module, family: Family, params: Prune, material: Material,
     objective: Distillation, tokenizer: Any, vocabulary: Vocabulary,
 ) -> tuple[list[Level], list[History]]:  # fmt: skip
-    """Makes, recovers and saves levels until one loses too much; it comes last, and isn't kept."""
-    folder = FOLDER / f"prune-{_key(params, material.plan)}"
+    """Makes and recovers levels until one loses too much; it comes last, and isn't kept. They lie
+    in `folder`, so that none is made again by a run that goes on."""
     recovery = Recovery(params.epochs, params.batch, params.learning_rate, params.seed)
     model, level = teacher, whole_model(teacher, family)
     levels: list[Level] = []
@@ -94,8 +117,6 @@ def _family(
         _tell(level, material.task, params)
         levels.append(level)
         histories.append(history)
-    _save([folder / level.name for level in levels if level.kept])
-    forget("prune")
     return levels, histories
 
 
@@ -135,36 +156,42 @@ def _read(
     return model, Level(**found["level"]), History(**found["history"])
 
 
-def _save(levels: list[Path]) -> None:
+def _save(levels: list[Level], folder: Path, leaving: list[Leaving]) -> None:
+    """What `export` takes: the levels, and where texts leave the fine-tuned model."""
+    names = [level.name for level in levels]
+    early = {str(each.after): each.certainty for each in leaving}
     with whole(MODELS) as draft:
         draft.mkdir()
-        for folder in levels:
+        for name in names:
             shutil.copytree(
-                folder, draft / folder.name, ignore=shutil.ignore_patterns("level.json")
+                folder / name, draft / name, ignore=shutil.ignore_patterns("level.json")
             )
-        names = [folder.name for folder in levels]
-        (draft / "family.json").write_text(json.dumps({"levels": names}) + "\n", encoding="utf-8")
+        told = json.dumps({"levels": names, "finetuned": {"early": early}})
+        (draft / "family.json").write_text(told + "\n", encoding="utf-8")
 
 
 def _tell(level: Level, task: Task, params: Prune) -> None:
+    told = _told([Leaving(**each) for each in level.leaving])
     verdict = "kept" if level.kept else f"more than prune.max_drop ({params.max_drop}): stops here"
     print(
         f"prune: {level.name}: layers {level.kept_layers} of {level.neurons} neurons and "
         f"{sum(level.heads)} heads in all, "
         f"{task.metric} {task.told(level.figure_unrecovered)} before recovery, "
-        f"{task.told(level.figure)} after{_leaving(level)}, "
+        f"{task.told(level.figure)} after{f' ({told})' if told else ''}, "
         f"{level.drop:.2f} points lost, {level.expected_drop:.2f} expected: {verdict}",
         flush=True,
     )
 
 
-def _leaving(level: Level) -> str:
+def _told(leaving: list[Leaving]) -> str:
     """Where texts leave before the last layers, for people."""
-    shares = [f"{100 * each['share']:.0f} % after {each['after']}" for each in level.leaving]
-    return f" (answered early: {', '.join(shares)} layers)" if shares else ""
+    shares = ", ".join(f"{100 * each.share:.0f} % after {each.after}" for each in leaving)
+    return f"answered early: {shares} layers" if shares else ""
 
 
-def _report(levels: list[Level], reference: float, task: Task, plan: Plan) -> dict[str, Any]:
+def _report(
+    levels: list[Level], leaving: list[Leaving], reference: float, task: Task, plan: Plan
+) -> dict[str, Any]:
     kept = [level for level in levels if level.kept]
     return {
         "metrics": {
@@ -174,6 +201,7 @@ def _report(levels: list[Level], reference: float, task: Task, plan: Plan) -> di
             "smallest_drop": kept[-1].drop if kept else None,
         },
         "metric": task.metric,
+        "finetuned_leaving": [asdict(each) for each in leaving],
         "levels": [asdict(level) for level in levels],
         "passed_through": None,
         "plan": plan.describe(),

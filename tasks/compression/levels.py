@@ -20,8 +20,7 @@ from tasks.training.batches import Encoded
 from tasks.training.checkpoints import Checkpoint
 from tasks.training.early import (
     NEVER,
-    answers_at_places,
-    choose,
+    chosen,
     going_through,
     leaving_early,
     places,
@@ -262,8 +261,7 @@ def recover(
     answers = answer()
     level.figure_of_all = material.figure_of(answers)
     if asked:
-        leaving = choose(answers, answers_at_places(student, answer), early)
-        leaving_early(student, {each.after: each.certainty for each in leaving if each.share})
+        leaving = chosen(student, answers, answer, early)
         level.leaving = [asdict(each) for each in leaving]
         answers = answer()
     level.figure = material.figure_of(answers)

@@ -111,7 +111,9 @@ def depth(evidence: Evidence, level: str) -> int | None:
 def _told(evidence: Evidence, before: Contender, after: Contender) -> str:
     if before.kind == "baseline":
         runtime = "OpenVINO" if after.target == "openvino" else "ONNX Runtime"
-        return f"{runtime} in place of PyTorch, {after.precision}"
+        told = f"{runtime} in place of PyTorch, {after.precision}"
+        early = after.target == "cpu" and _early(evidence, after.level)
+        return f"{told}, sure texts early" if early else told
     if before.level == after.level:
         return f"{after.precision} in place of {before.precision}"
     now, then = depth(evidence, after.level), depth(evidence, before.level)
@@ -132,6 +134,8 @@ def _narrowed(evidence: Evidence, level: str) -> str:
 
 def _early(evidence: Evidence, level: str) -> bool:
     """Whether texts get their answer before its last layers."""
+    if level == "finetuned":
+        return bool(evidence.stages["prune"].report.get("finetuned_leaving"))
     return any(place["share"] for place in _level(evidence, level).get("leaving") or [])
 
 

@@ -102,6 +102,11 @@ def reading_first(model: nn.Module) -> nn.Module:
     return model
 
 
+def reads_first(model: nn.Module) -> bool:
+    """Whether a model's last layer is computed for the first token alone."""
+    return any(isinstance(part, (_Bert, _DistilBert)) for part in layers_of(model)[-1].modules())
+
+
 @cache
 def _made(how: type, kind: type) -> type:
     return type(f"FirstTokenOf{kind.__name__}", (how, kind), {})

@@ -20,7 +20,13 @@ from tasks.inference.variants import Exported
 from tasks.params.export import Export
 from tasks.task.figures import softmax
 from tasks.training.classifier import load_pretrained, load_tokenizer
-from tasks.training.early import ALWAYS, answers_at_places, as_plain, leaving_early
+from tasks.training.early import (
+    ALWAYS,
+    answers_at_places,
+    as_plain,
+    going_through,
+    leaving_early,
+)
 from tasks.training.parts import layers_of
 from tests.inference.made import KINDS, MAX_LENGTH
 
@@ -129,6 +135,25 @@ def test_what_comes_after_a_place_is_not_computed_for_a_text_that_leaves(
     assert not any("layer.1." in name or "layer.2." in name for name in outside)
     assert any("layer.1." in name for name in inside)
     assert not any("layer.2." in name for name in inside), "that is a step further in"
+
+
+def test_a_model_whose_folder_does_not_say_so_leaves_early_where_it_is_told(
+    exported: Exported, tmp_path: Path
+) -> None:
+    (tmp_path / "work").mkdir()
+    certainties = exported.certainties
+    plain: Any = going_through(exported.model)
+    plain.save_pretrained(tmp_path / "model")
+    leaving_early(exported.model, certainties)
+    exported.tokenizer.save_pretrained(tmp_path / "model")
+    told = Exported(
+        "finetuned", tmp_path / "model", tmp_path / "work", Export(threads=1), TEXTS, TEXTS,
+        early=certainties,
+    )  # fmt: skip
+    assert told.certainties == certainties
+    told.write(tmp_path / "variant", CPU, "fp32", "none")
+    found = Predictor.load(tmp_path / "variant").logits(told.texts, batch_size=5)
+    assert np.abs(found - exported.answer(CPU)).max() < 1e-4
 
 
 def test_no_weight_is_there_twice(exported: Exported) -> None:

@@ -126,6 +126,12 @@ def test_a_step_says_what_a_level_has_less_of(workspace: Path) -> None:
     text = said(written())
     assert "1,382 neurons a layer in place of 1,536, sure texts early" in text
     assert "34.6 % leave after 1" in text
+    assert "being sure of them" not in text
+    found["prune"]["finetuned_leaving"] = [{"after": 4, "certainty": 0.76, "share": 0.72}]
+    leave(workspace, found)
+    text = said(written())
+    assert "as it is exported, answers 72.0 % of the texts after 4 layers, being sure of" in text
+    assert "ONNX Runtime in place of PyTorch, fp32, sure texts early" in text
 
 
 def test_nothing_run_yet_is_a_page_too(workspace: Path) -> None:

@@ -18,11 +18,16 @@ from tasks.training.early import (
     ALWAYS,
     KEY,
     NEVER,
+    Leaving,
+    answers_at_places,
     as_plain,
     at_the_edge,
     certainties_of,
+    cheapest,
     choose,
+    chosen,
     going_through,
+    layers_run,
     leaving_early,
     places,
 )
@@ -156,6 +161,51 @@ def test_too_few_texts_let_none_leave() -> None:
     same = logits(np.linspace(0.99, 0.6, 100), np.zeros(100, int))
     assert choose(same, {1: same}, 0.5)[0].share == 0, "1 in 101 is more than that"
     assert choose(same, {1: same}, 1.0)[0].share > 0.9
+
+
+def test_a_text_runs_what_comes_before_it_leaves_and_is_asked_on_the_way() -> None:
+    some = [Leaving(1, 0.9, 0.5), Leaving(4, 0.8, 0.25)]
+    assert layers_run([], 6, 0.4) == pytest.approx(5.4)
+    assert layers_run(some, 6, 0.4) == pytest.approx(1.4 + 0.5 * 3.4 + 0.25 * 1.4)
+
+
+def test_a_place_at_which_few_leave_is_left_out_and_its_part_goes_to_the_others() -> None:
+    count = 999
+    answers = np.zeros(count, int)
+    hopeless = logits(np.linspace(0.99, 0.51, count), np.ones(count, int))
+    sure = logits(np.linspace(0.99, 0.51, count), answers)
+    told = answers.copy()
+    told[[400, 450]] = 1
+    full = logits(np.full(count, 0.9), told)
+    early = {1: hopeless, 2: sure}
+    found = cheapest(full, early, 0.2, 6, 0.4)
+    assert found == choose(full, {2: sure}, 0.2)
+    assert cheapest(full, {1: hopeless}, 0.2, 6, 0.4) == []
+    right = logits(np.linspace(0.99, 0.51, count), told)
+    assert [each.after for each in cheapest(full, {1: sure, 2: right}, 0.2, 6, 0.01)] == [1, 2]
+    assert cheapest(full, {2: sure}, 0.2, 4, 1.0) == [], "asking costs what it spares"
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_a_model_has_the_places_that_spare_most(pooling: str) -> None:
+    model = made("bert", pooling)
+
+    def answers() -> np.ndarray:
+        with torch.no_grad():
+            found: np.ndarray = model(**GIVEN).logits.numpy()
+        return found
+
+    full = answers()
+    assert chosen(model, full, answers, 5.0) == []
+    assert certainties_of(model) == {}, "three texts are too few"
+    found = chosen(model, full, answers, 100.0)
+    asked = {each.after: each.certainty for each in found}
+    assert certainties_of(model) == pytest.approx(asked)
+    leaving_early(model, dict.fromkeys(places(4), NEVER))
+    early = answers_at_places(model, answers)
+    cost = 0.4 if pooling == "cls" else 1.0
+    assert found == cheapest(full, early, 100.0, 4, cost)
+    assert found
 
 
 def test_texts_that_rounding_decides_on_are_named() -> None:
