@@ -16,7 +16,7 @@ from tasks.compression.importance import Damage, Worth, layers_to_remove
 from tasks.compression.material import Material
 from tasks.compression.surgery import Parts, cut
 from tasks.stage.errors import BadInput
-from tasks.training.batches import Encoded
+from tasks.training.batches import ALIKE, Encoded
 from tasks.training.checkpoints import Checkpoint
 from tasks.training.early import (
     NEVER,
@@ -293,6 +293,7 @@ def distil(
         title=title,
         hopeless_below=hopeless,
         keep="last",
+        together=ALIKE,
     )
 
 

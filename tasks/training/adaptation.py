@@ -19,7 +19,7 @@ from torch import nn
 from tqdm import tqdm
 
 from tasks.training import progress
-from tasks.training.batches import epoch_batches
+from tasks.training.batches import ALIKE, epoch_batches
 from tasks.training.checkpoints import Checkpoint
 from tasks.training.guessing import Guess, Masked, load_guesser, to_guess
 from tasks.training.layouts import Tensors, spread
@@ -121,7 +121,7 @@ class _Rates:
 
 def _epoch(epoch: int, stepper: Stepper, texts: Masked, how: How, common: Pace) -> float:
     """One pass over the texts; the mean loss of its steps."""
-    batches = epoch_batches(texts.lengths, common.batch, common.seed, epoch)
+    batches = epoch_batches(texts.lengths, common.batch, common.seed, epoch, together=ALIKE)
     steps, warm = len(batches) * how.epochs, max(1, round(common.warmup * len(batches)))
     lessons = replace(texts, epoch=epoch)
     losses: list[float] = []

@@ -16,7 +16,7 @@ from tasks.measuring.statistics import Array
 from tasks.stage.errors import BadInput
 from tasks.training import progress
 from tasks.training.averaging import Average
-from tasks.training.batches import Encoded, epoch_batches
+from tasks.training.batches import MIXED, Encoded, epoch_batches
 from tasks.training.checkpoints import Checkpoint
 from tasks.training.classifier import task_of_model
 from tasks.training.history import History
@@ -57,6 +57,7 @@ def fit(
     watchers: Sequence[Watcher] = (),
     draws: Draws | None = None,
     keep: Literal["best", "last"] = "best",
+    together: int = MIXED,
 ) -> History:
     """Train in place and leave the last weights, or earlier ones that were better on `validation`.
 
@@ -68,10 +69,10 @@ def fit(
 
     A step is one batch of `recipe.batch` examples, shared out over the ranks, each of which may
     take its share in several passes; the loss is the mean over the whole batch however many there
-    are. With `checkpoint`, a run that was killed goes on from its last evaluation and ends with the
-    very weights of an undisturbed one: the order of the batches and the dropout of a step depend on
-    the seed and the step alone, and so must `draws`. It ends at the first evaluation whose figure
-    (at most 1) is below `hopeless_below`.
+    are. So many batches are sorted by length `together`. With `checkpoint`, a run that was killed
+    goes on from its last evaluation and ends with the very weights of an undisturbed one: the order
+    of the batches and the dropout of a step depend on the seed and the step alone, and so must
+    `draws`. It ends at the first evaluation whose figure (at most 1) is below `hopeless_below`.
 
     A step whose loss or gradient is not finite is skipped. Raises StageError when that happens too
     often in a row, with the step and the rows of its batch, by their `names` if they are given.
@@ -82,6 +83,7 @@ def fit(
         recompute(model)
     run = _Run(model, objective, train, validation, recipe, plan, checkpoint, title, methods)
     run.hopeless_below, run.names, run.draws, run.keep = hopeless_below, names, draws, keep
+    run.together = together
     run.watchers = watchers if rank() == 0 else ()
     try:
         return run.run()
@@ -128,6 +130,7 @@ class _Run:
         self.watchers: Sequence[Watcher] = ()
         self.draws: Draws | None = None
         self.keep = "best"
+        self.together = MIXED
 
     def run(self) -> History:
         self._resume()
@@ -185,7 +188,9 @@ class _Run:
         if place == 0 or not hasattr(self, "_batches"):
             seed = self.recipe.seed
             rows = None if self.draws is None else self.draws(seed, epoch)
-            self._batches = epoch_batches(self.train.lengths, self.recipe.batch, seed, epoch, rows)
+            self._batches = epoch_batches(
+                self.train.lengths, self.recipe.batch, seed, epoch, rows, self.together
+            )
         return self._batches[place]
 
     def _rate(self, step: int) -> float:

@@ -3,8 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from tasks.training.batches import Encoded, encode, epoch_batches
+from tasks.training.batches import ALIKE, MIXED, Encoded, encode, epoch_batches
 from tasks.training.classifier import load_tokenizer
 from tests.training.made import TASK
 
@@ -28,13 +29,14 @@ def test_an_epochs_order_is_a_function_of_seed_and_epoch() -> None:
     assert any((a[:1] != b[:1]).any() for a, b in zip(first, other, strict=True))
 
 
-def test_texts_of_like_length_meet() -> None:
+@pytest.mark.parametrize(("together", "most"), [(ALIKE, 1.06), (MIXED, 1.15)])
+def test_texts_of_like_length_meet(together: int, most: float) -> None:
     lengths = np.random.default_rng(0).integers(3, 60, 3200)
-    batches = epoch_batches(lengths, 32, seed=1, epoch=0)
+    batches = epoch_batches(lengths, 32, seed=1, epoch=0, together=together)
     padded = sum(lengths[rows].max() * len(rows) for rows in batches)
     shuffled = np.random.default_rng(0).permutation(3200).reshape(100, 32)
     unsorted = sum(lengths[rows].max() * len(rows) for rows in shuffled)
-    assert padded / lengths.sum() < 1.06 < 1.5 < unsorted / lengths.sum()
+    assert padded / lengths.sum() < most < 1.5 < unsorted / lengths.sum()
 
 
 def test_a_batch_is_padded_to_its_longest(tiny_model: Path) -> None:
