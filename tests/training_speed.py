@@ -46,14 +46,17 @@ def compare(
     threads: int = 2,
     precision: str = "auto",
     only: list[str] = list(CONTENDERS),  # noqa: B006
+    together: int | None = None,
 ) -> None:
-    """Every contender under every seed, by turns. `precision` is ours, as in `params.yaml`."""
+    """Every contender under every seed, by turns. `precision` is ours, as in `params.yaml`; so is
+    `together`, how many batches are sorted by length together, if it is not as `finetune` has it.
+    """
     folder = clone("training-speed", {})
     run(folder, "dvc", "repro", "validate")
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in only}
     for seed in seeds:
         for name in only:
-            one = _child(folder, name, seed, epochs, threads, precision)
+            one = _child(folder, name, seed, epochs, threads, precision, together)
             found[name].append(one)
             print(f"PROOF {name}, seed {seed}: {one['examples_a_second']:.0f} examples/s, "
                   f"{100 * mean(one['right']['test']):.2f} % on test, "
@@ -93,12 +96,14 @@ def _hold_against(
 
 
 def _child(
-    folder: Path, name: str, seed: int, epochs: int, threads: int, precision: str
-) -> dict[str, Any]:
+    folder: Path, name: str, seed: int, epochs: int, threads: int, precision: str,
+    together: int | None,
+) -> dict[str, Any]:  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": str(threads)}
     command = [sys.executable, "-m", "tests.training_speed", "one", name]
     command += ["--seed", str(seed), "--epochs", str(epochs), "--threads", str(threads)]
     command += ["--precision", precision]
+    command += [] if together is None else ["--together", str(together)]
     done = subprocess.run(
         command, cwd=folder, env=environment, check=True, stdout=subprocess.PIPE, text=True
     )
@@ -108,16 +113,19 @@ def _child(
 
 @app.command()
 def one(
-    name: str, seed: int = 17, epochs: int = 3, threads: int = 2, precision: str = "auto"
-) -> None:
+    name: str, seed: int = 17, epochs: int = 3, threads: int = 2, precision: str = "auto",
+    together: int | None = None,
+) -> None:  # fmt: skip
     """One contender, in this process and folder; its figures as a line of JSON."""
     import torch
 
     from tasks.training.scoring import predict
 
     model, tokenizer, data, plan = _prepared(name, seed, threads, precision)
-    train = _ours if name == OURS else _trainer
-    seconds = train(model, data, name, seed, epochs, plan, tokenizer)
+    if name == OURS:
+        seconds = _ours(model, data, seed, epochs, plan, together)
+    else:
+        seconds = _trainer(model, data, name, seed, epochs, tokenizer)
     rate = epochs * len(data["train"]) / seconds
     encoder = sum(p.numel() for n, p in model.named_parameters() if "layer." in n and p.ndim == 2)
     tokens = len(data["train"].ids) / len(data["train"])
@@ -161,13 +169,13 @@ def profile(texts: int = 960, threads: int = 2, precision: str = "auto") -> None
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as watching
 
-    model, tokenizer, data, plan = _prepared(OURS, 17, threads, precision)
+    model, _, data, plan = _prepared(OURS, 17, threads, precision)
     data["train"] = data["train"].sample(texts)
-    _ours(model, data, OURS, 17, 1, plan, tokenizer)
+    _ours(model, data, 17, 1, plan)
     model, _, fresh, _ = _prepared(OURS, 17, threads, precision)
     data["train"] = fresh["train"].sample(texts)
     with watching(activities=[ProfilerActivity.CPU]) as watched:
-        _ours(model, data, OURS, 17, 1, plan, tokenizer)
+        _ours(model, data, 17, 1, plan)
     took = {event.key: event.self_cpu_time_total for event in watched.key_averages()}
     whole, steps = sum(took.values()), texts / 32
     shares = {part: sum(took.pop(name, 0) for name in names) for part, names in PARTS.items()}
@@ -219,12 +227,13 @@ class _Wishes:
 
 
 def _ours(
-    model: Any, data: Any, _name: str, seed: int, epochs: int, plan: Any, _tokenizer: Any
+    model: Any, data: Any, seed: int, epochs: int, plan: Any, together: int | None = None
 ) -> float:
     """As `finetune` trains, without its looks at the validation split but the last."""
     from tasks.params.finetune import Finetune
     from tasks.task import task_of
     from tasks.training import loop
+    from tasks.training.batches import MIXED
     from tasks.training.objective import TaskLoss
     from tasks.training.vocabulary import Vocabulary
 
@@ -236,13 +245,14 @@ def _ours(
     vocabulary.narrow(model)
     for split in data:
         data[split] = vocabulary.renumbered(data[split])
-    loop.fit(model, TaskLoss(task), data["train"], data["validation"].sample(1), params, plan)
+    loop.fit(
+        model, TaskLoss(task), data["train"], data["validation"].sample(1), params, plan,
+        together=together or MIXED,
+    )  # fmt: skip
     return time.perf_counter() - started
 
 
-def _trainer(
-    model: Any, data: Any, name: str, seed: int, epochs: int, _plan: Any, tokenizer: Any
-) -> float:
+def _trainer(model: Any, data: Any, name: str, seed: int, epochs: int, tokenizer: Any) -> float:
     import tempfile
 
     import torch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -118,6 +119,7 @@ class Exported:
         self.names = needed_inputs(self.model, known, pairs=isinstance(texts[0], tuple))
         self.certainties = certainties_of(self.model)
         self._answers: dict[bool, Logits] = {}
+        self._timed: dict[tuple[str, Precision, str], Path] = {}
         if self.certainties:
             edge = at_the_edge(self.model, self._predict)
             self.texts = [text for text, at in zip(texts, edge, strict=True) if not at]
@@ -195,9 +197,14 @@ class Exported:
     def served(
         self, folder: Path, target: Target, precision: Precision, fusion: str, recipe: Recipe
     ) -> Predictor:
-        """A variant written into `folder`, in place of what may be there, and loaded."""
+        """A variant written into `folder`, in place of what may be there, and loaded. One that was
+        timed is copied."""
         remove(folder)
-        self.write(folder, target, precision, fusion, recipe)
+        timed = self._timed.get((target.name, precision, fusion))
+        if timed is not None and recipe == WHOLE:
+            shutil.copytree(timed, folder)
+        else:
+            self.write(folder, target, precision, fusion, recipe)
         return Predictor.load(folder)
 
     def _enough(self, agreement: Agreement) -> bool:
@@ -229,6 +236,7 @@ class Exported:
         folders = {fusion: self.work / f"{kind}-{fusion}" for fusion in choices}
         for fusion, folder in folders.items():
             self.write(folder, target, precision, fusion)
+            self._timed[target.name, precision, fusion] = folder
         found = speeds(
             {name: Predictor.load(folder, 1) for name, folder in folders.items()},
             self.texts[:TEXTS_TIMED],

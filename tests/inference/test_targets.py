@@ -20,7 +20,7 @@ from tasks.inference.predictor import Predictor
 from tasks.inference.quantisation import Recipe, without
 from tasks.inference.release import COMPILED, MODEL, Precision, Release, graph_of, verify
 from tasks.inference.targets import TARGETS
-from tasks.inference.variants import Exported, fewest
+from tasks.inference.variants import WHOLE, Exported, fewest
 from tasks.params.export import Export, TargetName
 from tasks.stage.errors import BadInput
 from tasks.training.classifier import load_finetuned, load_pretrained, load_tokenizer
@@ -244,6 +244,20 @@ def test_weights_that_are_too_many_for_one_file_lie_beside_it(
     (tmp_path / "one" / f"{MODEL}.data").unlink()
     with pytest.raises(BadInput, match=f"{MODEL}.data is missing"):
         verify(tmp_path / "one")
+
+
+def test_what_was_timed_is_not_made_again(
+    exported: Exported, variants: dict[tuple[str, str], Variant], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    assert len(exported.time_fusions(TARGETS["cpu"], "int8")) > 1
+    exact, texts = Recipe(("classifier",)), ["dull", "a fine film"]
+    monkeypatch.setattr(exported, "write", None)
+    served = exported.served(tmp_path / "a", TARGETS["cpu"], "int8", "attention", WHOLE)
+    expected = Predictor.load(variants["cpu", "int8"].folder)
+    np.testing.assert_array_equal(served.logits(texts), expected.logits(texts))
+    with pytest.raises(TypeError, match="not callable"):
+        exported.served(tmp_path / "b", TARGETS["cpu"], "int8", "attention", exact)
 
 
 def test_as_many_threads_as_are_worth_it_work_on_one_text(
