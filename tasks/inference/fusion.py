@@ -132,9 +132,10 @@ def _casts_to(node: Any, kind: onnx_ir.DataType) -> bool:
 def latencies(
     candidates: Mapping[str, Answer], texts: Sequence[Any], rounds: int = 5, rest: float = 0.0
 ) -> dict[str, float]:
-    """Median milliseconds a text of each candidate, one text at a time, the candidates in turn,
-    each after `rest` seconds in which nothing runs."""
-    return _timed(candidates, [[text] for text in texts], rounds, rest)
+    """Milliseconds that each candidate takes of the median text, one at a time, in the mean of the
+    rounds: the candidates in turn, each after `rest` seconds in which nothing runs."""
+    found = _timed(candidates, [[text] for text in texts], rounds, rest)
+    return {name: statistics.mean(times) for name, times in found.items()}
 
 
 def speeds(
@@ -143,25 +144,30 @@ def speeds(
     """How fast each candidate is at one text at a time and at all of them at once, in turn."""
     alone = latencies(candidates, texts, rounds)
     together = _timed(candidates, [texts], rounds)
-    return {name: Speed(alone[name], together[name] / len(texts)) for name in candidates}
+    return {
+        name: Speed(alone[name], statistics.median(times) / len(texts))
+        for name, times in together.items()
+    }
 
 
 def _timed(
     candidates: Mapping[str, Answer], calls: Sequence[Sequence[Any]], rounds: int,
     rest: float = 0.0,
-) -> dict[str, float]:  # fmt: skip
-    """Median milliseconds a call of each candidate.
+) -> dict[str, list[float]]:  # fmt: skip
+    """Milliseconds that each candidate takes of the median call, of each round.
 
     In turn, so that a machine that slows down for a while slows down all of them alike. The first
-    round only warms up.
+    round only warms up, and is not told.
     """
-    raw: dict[str, list[float]] = {name: [] for name in candidates}
+    found: dict[str, list[float]] = {name: [] for name in candidates}
     for turn in range(rounds + 1):
         for name, predict in candidates.items():
             time.sleep(rest if turn else 0.0)
+            took = []
             for texts in calls:
                 started = time.perf_counter()
                 predict(list(texts))
-                if turn:
-                    raw[name].append(1e3 * (time.perf_counter() - started))
-    return {name: statistics.median(times) for name, times in raw.items()}
+                took.append(1e3 * (time.perf_counter() - started))
+            if turn:
+                found[name].append(statistics.median(took))
+    return found

@@ -246,7 +246,8 @@ class Exported:
         return dict(found)
 
     def time_threads(self, folder: Path) -> dict[int, float]:
-        """Median latency in ms of the variant in `folder` at one text at a time, by its threads.
+        """Latency in ms of the variant in `folder` at one text at a time, by its threads: a thread
+        that gains in some draws and loses in others gains what it does in the mean.
 
         What `fewest` says of them is written on its card. One entry when there is no choice.
         """

@@ -247,14 +247,14 @@ def test_weights_that_are_too_many_for_one_file_lie_beside_it(
 
 
 def test_what_was_timed_is_not_made_again(
-    exported: Exported, variants: dict[tuple[str, str], Variant], tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert len(exported.time_fusions(TARGETS["cpu"], "int8")) > 1
     exact, texts = Recipe(("classifier",)), ["dull", "a fine film"]
+    exported.write(tmp_path / "anew", TARGETS["cpu"], "int8", "attention")
     monkeypatch.setattr(exported, "write", None)
     served = exported.served(tmp_path / "a", TARGETS["cpu"], "int8", "attention", WHOLE)
-    expected = Predictor.load(variants["cpu", "int8"].folder)
+    expected = Predictor.load(tmp_path / "anew")
     np.testing.assert_array_equal(served.logits(texts), expected.logits(texts))
     with pytest.raises(TypeError, match="not callable"):
         exported.served(tmp_path / "b", TARGETS["cpu"], "int8", "attention", exact)
