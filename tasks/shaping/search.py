@@ -20,7 +20,7 @@ from tasks.compression.families import Family
 from tasks.compression.importance import Worth, layers_to_remove
 from tasks.compression.levels import SHORTLIST, Cut, Trial, probe_of, shortlist
 from tasks.compression.material import Material
-from tasks.compression.surgery import cut
+from tasks.compression.surgery import Parts, cut
 from tasks.shaping.table import Shape, Table
 from tasks.stage.errors import BadInput
 
@@ -119,5 +119,11 @@ class Search:
     def student(self, tried: Tried) -> nn.Module:
         """The shape, cut out of the model."""
         best, kept = self.worth.best_neurons(tried.shape.neurons), tried.kept
-        heads = self.worth.best_heads(kept, tried.shape.heads * len(kept))
-        return cut(self.model, self.family, kept, [best[i] for i in kept], heads)
+        return cut(self.model, self.family, kept, [best[i] for i in kept], self._heads(tried))
+
+    def heads(self, tried: Tried) -> dict[int, int]:
+        """How many heads each of its layers has."""
+        return dict(zip(tried.kept, map(len, self._heads(tried)), strict=True))
+
+    def _heads(self, tried: Tried) -> list[Parts]:
+        return self.worth.best_heads(tried.kept, tried.shape.heads * len(tried.kept))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from itertools import pairwise
+from statistics import mean
 from typing import Any
 
 import torch
@@ -64,6 +65,7 @@ def shaped(speedups: Sequence[float], write: bool, say: Say) -> dict[str, Any]:
     material, objective, _ = gather(model, tokenizer, params.prune, plan, "shape")
     search = Search(model, family, material, params.prune, objective, table, say)
     shapes, levels = [whole], []
+    heads, before = dict.fromkeys(level.kept_layers, whole.heads), []
     for speedup in speedups:
         ms = table.ms(whole) / speedup
         say(f"{speedup:g} times as fast is {ms:.3f} ms")
@@ -71,8 +73,10 @@ def shaped(speedups: Sequence[float], write: bool, say: Say) -> dict[str, Any]:
         for each in found:
             say(_told(each))
         shapes.append(found[0].shape)
+        before.append(mean([heads[i] for i in found[0].kept if i in heads] or heads.values()))
+        heads = search.heads(found[0])
         levels.append({"speedup": speedup, "tried": [asdict(each) for each in found]})
-    values = _values(shapes)
+    values = _values(shapes, before)
     if write:
         write_params(values)
     told = ", ".join(f"{key}: {value}" for key, value in values.items())
@@ -99,22 +103,27 @@ def _checked(speedups: Sequence[float]) -> Params:
     if not params.prune.trial:
         raise BadInput("params.yaml: prune.trial: got 0; `nightshift shape` needs texts to try on")
     # what can't be written is not searched
-    edited(PARAMS.read_text(encoding="utf-8"), _values([Shape(1, 1, 1)] * 2))
+    edited(PARAMS.read_text(encoding="utf-8"), _values([Shape(1, 1, 1)] * 2, [1.0]))
     if not FINETUNED.is_dir():
         raise BadInput(f"{FINETUNED} is missing: `nightshift run finetune` makes it")
     return params
 
 
-def _values(shapes: Sequence[Shape]) -> dict[str, Any]:
+def _values(shapes: Sequence[Shape], heads: Sequence[float]) -> dict[str, Any]:
     """What params.yaml says of levels of these shapes, each made from the one before; the first is
-    the fine-tuned model."""
+    the fine-tuned model. `heads` are those that the layers which a level keeps had before, a layer:
+    they need not be the mean of all."""
     steps = list(pairwise(shapes))
     shares = {
         f"prune.{part}": [
             round(1 - getattr(below, part) / getattr(above, part), DIGITS) for above, below in steps
         ]
-        for part in ("layers", "neurons", "heads")
+        for part in ("layers", "neurons")
     }
+    shares["prune.heads"] = [
+        max(0.0, round(1 - below.heads / there, DIGITS))
+        for below, there in zip(shapes[1:], heads, strict=True)
+    ]
     return {"prune.max_levels": len(steps), **shares}
 
 
