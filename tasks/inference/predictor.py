@@ -52,7 +52,8 @@ class Predictor:
         self._per_token = self.task.per_token
         stride = release.stride if self._per_token else None
         self._tokenizer = load_tokenizer(folder / TOKENIZER, release.max_length, stride)
-        self._words = None if self._per_token else Words.of(self._tokenizer)
+        alone = not (self._per_token or release.pairs)
+        self._words = Words.of(self._tokenizer) if alone else None
         self._masker = load_masker(folder / CARD, release.mask)
         self._model = graph_of(folder)
         self._exits = self.task.exits
