@@ -48,7 +48,6 @@ def export(params: Export) -> dict[str, Any]:
     """The stage: returns the findings for `reports/export.json`."""
     family = read_json(PRUNED / "family.json")
     models = {"finetuned": FINETUNED} | {name: PRUNED / name for name in family["levels"]}
-    early = {int(place): each for place, each in family["finetuned"]["early"].items()}
     texts, mask = read_examples("validation").texts[:TEXTS_COMPARED], read_mask("validation")
     torch.set_num_threads(params.threads or cores())
     work = STATE / "export"
@@ -65,7 +64,7 @@ def export(params: Export) -> dict[str, Any]:
             print(f"export: {level}: to ONNX, opset {params.opset}", flush=True)
             model = Exported(
                 level, source, work, params, texts, seen, mask, small,
-                early if level == "finetuned" else {},
+                PRUNED / "finetuned" if level == "finetuned" else None,
             )  # fmt: skip
             if level == "finetuned":
                 _check_exact(params, model)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,11 @@ import numpy as np
 from torch import nn
 
 from tasks.compression.distillation import Distillation
+from tasks.compression.exits import let_leave
 from tasks.compression.families import FAMILIES, Family, family_of
-from tasks.compression.levels import Level, Recovery, recover, smaller, whole_model
+from tasks.compression.levels import Level, recover, smaller, whole_model
 from tasks.compression.material import Material, gather
+from tasks.compression.recovery import Recovery
 from tasks.compression.surgery import compact, plain
 from tasks.data.dataset import UNLABELLED_TEXTS, split_path
 from tasks.params.prune import Prune
@@ -32,11 +33,10 @@ from tasks.stage.run import run_stage
 from tasks.task import Task
 from tasks.training.checkpoints import FOLDER, Checkpoint, checkpoint_key, forget
 from tasks.training.classifier import load_finetuned, load_tokenizer
-from tasks.training.early import Leaving, as_plain, chosen, going_through
+from tasks.training.early import Leaving, as_plain, going_through, read_exits, write_exits
 from tasks.training.history import History, write_curves
 from tasks.training.plan import Plan, make_plan
 from tasks.training.ranks import launch
-from tasks.training.scoring import predict
 from tasks.training.vocabulary import Vocabulary
 
 FINETUNED = Path("models/finetuned")
@@ -59,33 +59,41 @@ def _prune(plan: Plan, params: Prune, tokenizer: Any) -> dict[str, Any]:
     family = family_of(teacher)
     reason = _why_not(teacher, family, params)
     if family is None or reason:
-        _save([], FOLDER, [])
+        _save([], FOLDER)
         write_curves(CURVES)
         print(f"prune: {reason}", flush=True)
         return {"metrics": {"levels": 0}, "levels": [], "passed_through": reason}
     folder = FOLDER / f"prune-{_key(params, plan)}"
     material, objective, vocabulary = gather(teacher, tokenizer, params, plan, "prune")
-    leaving = _leaving(teacher, material, params.early)
+    leaving = _leaving(folder / "finetuned", teacher, params, material, objective)
     told = _told(leaving) or "all texts go through all layers"
     print(f"prune: the fine-tuned model as it is: {told}", flush=True)
     levels, histories = _family(
         folder, teacher, family, params, material, objective, tokenizer, vocabulary
     )
-    _save([each for each in levels if each.kept], folder, leaving)
+    _save(["finetuned", *(each.name for each in levels if each.kept)], folder)
     forget("prune")
     write_curves(CURVES, *histories, names=tuple(level.name for level in levels))
     return _report(levels, leaving, material.figure_of(material.answers), material.task, plan)
 
 
-def _leaving(teacher: nn.Module, material: Material, early: float) -> list[Leaving]:
-    """Where texts may leave the fine-tuned model itself, which was not taught to answer there: by
-    half of the risk, since who ships it wants to lose nothing."""
-    if not early or not material.task.classes:
-        return []
-    answer = partial(predict, teacher, material.validation, material.plan)
-    found = chosen(teacher, material.answers, answer, early * RISK)
+def _leaving(
+    done: Path, teacher: nn.Module, params: Prune, material: Material, objective: Distillation
+) -> list[Leaving]:
+    """Where texts may leave the fine-tuned model itself, which stays as it is: by half of the risk,
+    since who ships it wants to lose nothing. What it takes lies in the folder `done`."""
+    if done.is_dir():
+        leaving = read_exits(teacher, done)
+    else:
+        leaving = let_leave(
+            teacher, material.answers, material, _recovery(params), objective,
+            params.early * RISK, "prune finetuned",
+        )  # fmt: skip
+        with whole(done) as draft:
+            draft.mkdir()
+            write_exits(teacher, leaving, draft)
     going_through(teacher)
-    return found
+    return leaving
 
 
 def _family(
@@ -94,7 +102,7 @@ def _family(
 ) -> tuple[list[Level], list[History]]:  # fmt: skip
     """Makes and recovers levels until one loses too much; it comes last, and isn't kept. They lie
     in `folder`, so that none is made again by a run that goes on."""
-    recovery = Recovery(params.epochs, params.batch, params.learning_rate, params.seed)
+    recovery = _recovery(params)
     model, level = teacher, whole_model(teacher, family)
     levels: list[Level] = []
     histories: list[History] = []
@@ -112,12 +120,16 @@ def _family(
                 model, level, material, recovery, objective, checkpoint, params.max_drop,
                 params.early,
             )  # fmt: skip
-            with vocabulary.whole(model), plain(model, family), as_plain(model):
+            with vocabulary.whole(model), plain(model, family):
                 _write(done, model, tokenizer, level, history)
         _tell(level, material.task, params)
         levels.append(level)
         histories.append(history)
     return levels, histories
+
+
+def _recovery(params: Prune) -> Recovery:
+    return Recovery(params.epochs, params.batch, params.learning_rate, params.seed)
 
 
 def _why_not(model: nn.Module, family: Family | None, params: Prune) -> str | None:
@@ -141,7 +153,9 @@ def _key(params: Prune, plan: Plan) -> str:
 
 def _write(folder: Path, model: Any, tokenizer: Any, level: Level, history: History) -> None:
     with whole(folder) as draft:
-        model.save_pretrained(draft)
+        with as_plain(model):
+            model.save_pretrained(draft)
+        write_exits(model, [Leaving(**each) for each in level.leaving], draft)
         tokenizer.save_pretrained(draft)
         found = {"level": asdict(level), "history": asdict(history)}
         (draft / "level.json").write_text(json.dumps(found), encoding="utf-8")
@@ -156,17 +170,16 @@ def _read(
     return model, Level(**found["level"]), History(**found["history"])
 
 
-def _save(levels: list[Level], folder: Path, leaving: list[Leaving]) -> None:
-    """What `export` takes: the levels, and where texts leave the fine-tuned model."""
-    names = [level.name for level in levels]
-    early = {str(each.after): each.certainty for each in leaving}
+def _save(names: list[str], folder: Path) -> None:
+    """What `export` takes: the levels, and how texts leave the fine-tuned model."""
     with whole(MODELS) as draft:
         draft.mkdir()
         for name in names:
             shutil.copytree(
                 folder / name, draft / name, ignore=shutil.ignore_patterns("level.json")
             )
-        told = json.dumps({"levels": names, "finetuned": {"early": early}})
+        levels = [name for name in names if name != "finetuned"]
+        told = json.dumps({"levels": levels})
         (draft / "family.json").write_text(told + "\n", encoding="utf-8")
 
 

@@ -16,8 +16,9 @@ import typer
 
 from tasks.compression.families import family_of
 from tasks.compression.importance import Worth
-from tasks.compression.levels import Recovery, distil, probe_of
+from tasks.compression.levels import probe_of
 from tasks.compression.material import gather
+from tasks.compression.recovery import Recovery, distil
 from tasks.compression.surgery import cut
 from tasks.params.base import load_section
 from tasks.params.prune import Prune

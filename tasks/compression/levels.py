@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from typing import Any, Protocol
 
 from torch import nn
 
 from tasks.compression.distillation import Distillation
+from tasks.compression.exits import ask_early, let_leave
 from tasks.compression.families import Family
 from tasks.compression.importance import Damage, Worth, layers_to_remove
 from tasks.compression.material import Material
+from tasks.compression.recovery import Recovery, distil
 from tasks.compression.surgery import Parts, cut
 from tasks.stage.errors import BadInput
-from tasks.training.batches import ALIKE, Encoded
+from tasks.training.batches import Encoded
 from tasks.training.checkpoints import Checkpoint
-from tasks.training.early import (
-    NEVER,
-    chosen,
-    going_through,
-    leaving_early,
-    places,
-)
+from tasks.training.early import going_through
 from tasks.training.history import History
-from tasks.training.loop import fit
-from tasks.training.plan import Plan
 from tasks.training.scoring import divergence, predict
 
 COMEBACK = 4.0
@@ -72,21 +64,6 @@ class Cut(Protocol):
     def seed(self) -> int: ...
 
 
-@dataclass(frozen=True)
-class Recovery:
-    """The numbers of a recovery, as `tasks.training.loop.fit` takes them."""
-
-    epochs: int
-    batch: int
-    learning_rate: float
-    seed: int
-    warmup: float = 0.1
-    weight_decay: float = 0.01
-    max_grad_norm: float = 1.0
-    evaluations: int = 2
-    patience: int = 1_000_000
-
-
 @dataclass
 class Level:
     """A member of the family and why it is what it is; layers carry the fine-tuned's numbers."""
@@ -97,6 +74,8 @@ class Level:
     """Of each layer's feed-forward network."""
     heads: list[int]
     """How many attention heads each layer has."""
+    depth: int
+    """Layers of the fine-tuned model."""
     removed_layers: list[int] = field(default_factory=list)
     removed_neurons: int = 0
     measured: list[dict[str, Any]] = field(default_factory=list)
@@ -122,7 +101,7 @@ def whole_model(model: nn.Module, family: Family) -> Level:
     layers = family.layers_of(model)
     width = family.feed_forward(layers[0])[0].out_features
     heads = [family.attention(layer)[1].in_features // family.head_size(layer) for layer in layers]
-    return Level("finetuned", list(range(len(layers))), width, heads)
+    return Level("finetuned", list(range(len(layers))), width, heads, len(layers))
 
 
 def smaller(
@@ -173,6 +152,7 @@ def smaller(
         kept_layers=[above.kept_layers[i] for i in kept],
         neurons=neurons,
         heads=[len(each) for each in heads] if heads else [above.heads[i] for i in kept],
+        depth=above.depth,
         removed_layers=[above.kept_layers[i] for i in removed],
         removed_neurons=above.neurons - neurons,
         measured=[_named(damage, above) for damage in measured],
@@ -240,68 +220,31 @@ def recover(
 ) -> History:  # fmt: skip
     """Distil in place; fills in the level's figures, and whether it is kept.
 
-    With `early`, texts may leave before the last layers; so many of 100 may be expected to get
-    another answer by it. That is for a task with one class a text, and more than two layers.
+    With `early`, texts may leave before the last layers (`tasks.compression.exits`); so many of 100
+    may be expected to get another answer by it. A level that has fewer layers than the fine-tuned
+    model learns to answer early while it recovers: its layers have to change in any case. One that
+    has all of them would lose by it what it need not lose.
     """
-    asked = places(len(level.kept_layers)) if early and material.task.classes else []
-    if asked:
-        leaving_early(student, dict.fromkeys(asked, NEVER))
+    if len(level.kept_layers) < level.depth:
+        ask_early(student, material, early)
     reference = material.figure_of(material.answers)
+    title = f"prune {level.name} ({len(level.kept_layers)} layers)"
     history = distil(
-        student,
-        objective,
-        material.validation,
-        recovery,
-        material.plan,
-        f"prune {level.name} ({len(level.kept_layers)} layers)",
-        checkpoint,
+        student, objective, material.validation, recovery, material.plan, title, checkpoint,
         reference - (max_drop + COMEBACK) / 100,
-    )
-    answer = partial(predict, student, material.validation, material.plan)
-    answers = answer()
+    )  # fmt: skip
+    answers = predict(student, material.validation, material.plan)
     level.figure_of_all = material.figure_of(answers)
-    if asked:
-        leaving = chosen(student, answers, answer, early)
+    if material.expected_drop(answers) <= max_drop:
+        leaving = let_leave(student, answers, material, recovery, objective, early, title)
         level.leaving = [asdict(each) for each in leaving]
-        answers = answer()
+        if leaving:
+            answers = predict(student, material.validation, material.plan)
     level.figure = material.figure_of(answers)
     level.drop = 100 * (reference - level.figure)
     level.expected_drop = material.expected_drop(answers)
     level.kept = level.expected_drop <= max_drop
     return history
-
-
-def distil(
-    student: nn.Module, objective: Distillation, validation: Encoded, recovery: Recovery,
-    plan: Plan, title: str, checkpoint: Checkpoint | None = None, hopeless: float = -math.inf,
-) -> History:  # fmt: skip
-    """In place, on all of the objective's lessons.
-
-    The embeddings stay as they are: the teacher's fit the student, and training them on a few
-    thousand texts costs an eighth of the time and does harm.
-    """
-    without_dropout(student)
-    student.get_input_embeddings().requires_grad_(False)  # type: ignore[operator]
-    return fit(
-        student,
-        objective,
-        objective.lessons.texts,
-        validation,
-        recovery,
-        plan,
-        checkpoint,
-        title=title,
-        hopeless_below=hopeless,
-        keep="last",
-        together=ALIKE,
-    )
-
-
-def without_dropout(model: nn.Module) -> None:
-    """Recovery needs none: soft targets regularise, and a step takes a sixth less time."""
-    for module in model.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
 
 
 def probe_of(texts: Encoded, count: int) -> Encoded:

@@ -46,7 +46,7 @@ from tasks.training.classifier import (
     stride_of_model,
     task_of_model,
 )
-from tasks.training.early import as_plain, at_the_edge, certainties_of, leaving_early
+from tasks.training.early import as_plain, at_the_edge, certainties_of, read_exits
 from tasks.training.plan import make_plan
 from tasks.training.scoring import Logits, predict
 
@@ -93,14 +93,14 @@ class _Reference:
 class Exported:
     """One trained model on its way to its variants, in the folder `work`.
 
-    Variants are compared on `texts`; the ranges of a static int8 are those of `seen`. `early` says
-    where texts leave a model whose own folder does not, and how sure it has to be of them.
+    Variants are compared on `texts`; the ranges of a static int8 are those of `seen`. `exits` is a
+    folder that says how texts leave a model whose own does not.
     """
 
     def __init__(
         self, level: str, source: Path, work: Path, wishes: Wishes, texts: list[Text],
         seen: list[Text], mask: tuple[str, ...] = (), small: Trimmed | None = None,
-        early: Mapping[int, float] = {},
+        exits: Path | None = None,
     ) -> None:  # fmt: skip
         self.level, self.work, self.wishes = level, work, wishes
         self.texts, self.seen, self.mask = texts, seen, mask
@@ -111,8 +111,8 @@ class Exported:
             compact(self.model, family)
         self.task = task_of_model(self.model)
         self.stride = stride_of_model(self.model)
-        if early:
-            leaving_early(self.model, early)
+        if exits is not None:
+            read_exits(self.model, exits)
         if small is not None:
             self.tokenizer, self.model = small.tokenizer, small.cut(self.model)
         known = input_names(self.tokenizer, self.model)

@@ -23,8 +23,7 @@ from tasks.stage.errors import BadInput
 from tasks.task import Task, task_of
 from tasks.task.classification import Classification
 from tasks.training.attention import ATTENTION, quick
-from tasks.training.early import KEY as EARLY
-from tasks.training.early import certainties_of, leaving_early
+from tasks.training.early import read_exits
 from tasks.training.first_token import reading_first
 from tasks.training.pooling import KEY as POOLING
 from tasks.training.pooling import pooled, pooling_of
@@ -84,7 +83,7 @@ def load_pretrained(
         raise BadInput(f"{folder}: its model can't be loaded: {_first_line(error)}") from None
     check_fits(folder, model, tokenizer, max_length)
     config = model.config
-    for key in (POOLING, PREFIX, EARLY):  # of an earlier training, whose way of reading ends here
+    for key in (POOLING, PREFIX):  # of an earlier training, whose way of reading ends here
         if hasattr(config, key):
             delattr(config, key)
     config.problem_type = task.problem
@@ -104,7 +103,7 @@ def load_finetuned(folder: Path, attention: str) -> nn.Module:
         folder, dtype=torch.float32, attn_implementation=PLAIN.get(attention, attention)
     )
     model = reading_first(read_prefix(pooled(model, pooling_of(model.config)), folder))
-    leaving_early(model, certainties_of(model))
+    read_exits(model, folder)
     return quick(model) if attention == ATTENTION else model
 
 

@@ -3,26 +3,33 @@
 Most texts are easy. A model leaves early where its own last layer and head, put on after the first
 layers, are sure enough of a class; what comes between is for the texts that stay. After BranchyNet
 (Teerapittayanon et al. 2016), and as LayerSkip (Elhoushi et al. 2024) has it with one head for all
-depths: no weight is added, and since the last layer is computed for the token that is read alone
-(`tasks.training.first_token`), asking it costs a fraction of a layer.
+depths. Since the last layer is computed for the token that is read alone
+(`tasks.training.first_token`), asking it costs a fraction of a layer. What it is given it has not
+seen in training: a lens a place, a linear map (the tuned lens of Belrose et al. 2023, before the
+last layer in place of the head alone), turns it into what the layers between would have made of it,
+as far as a map can. The model itself stays as it is, and so does its answer where a text stays.
 
-The configuration keeps `nightshift_early`: after how many layers, and the probability of a class
+A folder keeps the lenses in `exits.safetensors`, with the places and the probability of a class
 above which a text leaves. A plain `from_pretrained` goes through all layers for every text:
 `tasks.training.classifier.load_finetuned` is what loads such a folder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache, wraps
 from itertools import combinations
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import nn
 
 from tasks.task.answers import Floats
@@ -30,15 +37,16 @@ from tasks.task.figures import softmax
 from tasks.training.first_token import reads_first
 from tasks.training.parts import layers_of
 
-KEY = "nightshift_early"
-"""Where a configuration says after which layers a text may leave, and how sure it has to be."""
+FILE = "exits.safetensors"
+LEAVING = "leaving"
+"""Where the file's metadata has a list of `Leaving`."""
 NEVER, ALWAYS = 1.0, -1.0
 """No probability is above the one, every one is above the other."""
 EDGE = 1e-4
 """Of a probability: more than fp32 and the order of its sums make of it."""
-ASKED = 0.4
-"""What it costs to ask the last layer and the head, in layers: of the sample in int8, one text on a
-core, 60 of 150 microseconds."""
+ASKED = 0.5
+"""What it costs to ask the last layer and the head, through a lens, in layers: of the sample in
+int8, one text on a core, 70 of 150 microseconds."""
 PLAIN = 2
 """Where the family's own class stands: after the made one and `LeavesEarly`."""
 
@@ -68,9 +76,31 @@ class Leaving:
     """Of the texts that it was chosen on, how many did."""
 
 
+class Lens(nn.Module):
+    """Of what some layers have made of texts, [b, t, d], what the last layer is to be given.
+
+    The state and a linear map of it, which is nothing until it is taught.
+    """
+
+    def __init__(self, dimensions: int) -> None:
+        super().__init__()
+        self.change = nn.Linear(dimensions, dimensions)
+        nn.init.zeros_(self.change.weight)
+        nn.init.zeros_(self.change.bias)
+
+    def forward(self, state: Tensor) -> Tensor:
+        found: Tensor = state + self.change(state)
+        return found
+
+
 class LeavesEarly:
     """How such a classifier answers: in training its output has `early` beside the logits of all
     layers; otherwise the logits are those with which each text leaves."""
+
+    certainties: dict[int, float]
+    """After how many layers texts leave, and the probability above which they do."""
+    lenses: nn.ModuleDict
+    """By place."""
 
     def forward(self, **inputs: Any) -> Any:
         """As the plain model, of inputs by name."""
@@ -81,7 +111,7 @@ class LeavesEarly:
         return output
 
     def walk(self, **inputs: Any) -> Walk:
-        """All layers, and after each place the last one and the head."""
+        """All layers, and after each place its lens, the last one and the head."""
         model: Any = self
         layers, states = layers_of(model), {}
 
@@ -105,14 +135,14 @@ class LeavesEarly:
         path = next(name for name, module in model.named_modules() if module is layers)
         early = {}
         for place, state in states.items():
-            with _in_place_of(model, path, nn.ModuleList([_Given(state), layers[-1]])):
+            seen = model.lenses[str(place)](state)
+            with _in_place_of(model, path, nn.ModuleList([_Given(seen), layers[-1]])):
                 early[place] = super().forward(**alone).logits  # type: ignore[misc]
         return Walk(output, early, states)
 
     def _chosen(self, logits: Tensor, early: Mapping[int, Tensor]) -> Tensor:
-        certainties = certainties_of(self)
         for place in sorted(early, reverse=True):
-            sure = early[place].float().softmax(-1).amax(-1, keepdim=True) > certainties[place]
+            sure = early[place].float().softmax(-1).amax(-1, keepdim=True) > self.certainties[place]
             logits = torch.where(sure, early[place].to(logits), logits)
         return logits
 
@@ -142,34 +172,44 @@ def _in_place_of(model: nn.Module, path: str, layers: nn.ModuleList) -> Iterator
 
 def leaving_early(model: nn.Module, certainties: Mapping[int, float]) -> nn.Module:
     """The model, in place, answering after some layers where it is surer than `certainties`, of
-    which none means that every text goes through all layers."""
+    which none means that every text goes through all layers. A place that is new has a lens that
+    changes nothing yet."""
     if not certainties:
         return going_through(model)
-    config: Any = model.config
-    setattr(config, KEY, {str(place): certainty for place, certainty in certainties.items()})
+    found: Any = model
     if not isinstance(model, LeavesEarly):
-        model.__class__ = _made(type(model))  # type: ignore[arg-type]
+        found.__class__ = _made(found.__class__)
+        found.lenses = nn.ModuleDict()
+    found.certainties = dict(certainties)
+    for place in map(str, certainties):
+        if place not in found.lenses:
+            found.lenses[place] = Lens(found.config.hidden_size).to(found.device, found.dtype)
     return model
 
 
 def going_through(model: nn.Module) -> nn.Module:
     """The model, in place, with every text going through all layers: `leaving_early` undone."""
     if isinstance(model, LeavesEarly):
-        model.__class__ = type(model).__mro__[PLAIN]
-        delattr(model.config, KEY)
+        found: Any = model
+        found.__class__ = type(model).__mro__[PLAIN]
+        del found.lenses, found.certainties
     return model
 
 
 @contextmanager
 def as_plain(model: nn.Module) -> Iterator[None]:
-    """While the block lasts, the model has its family's own class; its configuration stays."""
-    made = type(model)
-    if isinstance(model, LeavesEarly):
-        model.__class__ = made.__mro__[PLAIN]
+    """While the block lasts, the model has its family's own class, and no lenses."""
+    if not isinstance(model, LeavesEarly):
+        yield
+        return
+    found: Any = model
+    made, lenses = type(model), found.lenses
+    del found.lenses
+    found.__class__ = type(model).__mro__[PLAIN]
     try:
         yield
     finally:
-        model.__class__ = made
+        found.__class__, found.lenses = made, lenses
 
 
 @cache
@@ -178,10 +218,33 @@ def _made(kind: type) -> type:
     return type(f"Early{kind.__name__}", (LeavesEarly, kind), {"forward": forward})
 
 
+def write_exits(model: nn.Module, leaving: Sequence[Leaving], folder: Path) -> None:
+    """Keep in a folder where texts leave the model, and the lenses it has there."""
+    found: Any = model
+    lenses = nn.ModuleDict({str(each.after): found.lenses[str(each.after)] for each in leaving})
+    tensors = {name: each.contiguous().cpu() for name, each in lenses.state_dict().items()}
+    told = json.dumps([asdict(each) for each in leaving])
+    save_file(tensors, folder / FILE, {LEAVING: told})
+
+
+def read_exits(model: nn.Module, folder: Path) -> list[Leaving]:
+    """Have texts leave the model, in place, where its folder says; a folder without the file says
+    nothing."""
+    if not (folder / FILE).is_file():
+        return []
+    with safe_open(folder / FILE, "pt") as file:
+        leaving = [Leaving(**each) for each in json.loads(file.metadata()[LEAVING])]
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dict
+    leaving_early(model, {each.after: each.certainty for each in leaving})
+    if leaving:
+        found: Any = model
+        found.lenses.load_state_dict(tensors)
+    return leaving
+
+
 def certainties_of(model: Any) -> dict[int, float]:
     """After how many layers texts leave, and the probability above which they do; none: {}."""
-    found = getattr(model.config, KEY, {})
-    return {int(place): float(certainty) for place, certainty in found.items()}
+    return dict(model.certainties) if isinstance(model, LeavesEarly) else {}
 
 
 def places_of(model: Any) -> list[int]:
@@ -190,12 +253,14 @@ def places_of(model: Any) -> list[int]:
 
 
 def places(layers: int) -> list[int]:
-    """Where a model of so many layers is asked: after 1, 2, 4, 8, … of them.
+    """Where a model of so many layers may be asked: after 1, 2, 3, 4, 6, 8, 12, 16, … of them.
 
     Each time costs a fraction of a layer, and must spare more than that: after the last but one
     there is nothing left to spare.
     """
-    return [2**power for power in range(layers.bit_length()) if 2**power < layers - 1]
+    powers = [2**power for power in range(layers.bit_length())]
+    halfway = [3 * power for power in powers]
+    return sorted(place for place in (*powers, *halfway) if place < layers - 1)
 
 
 def choose(full: Floats, early: Mapping[int, Floats], percent: float) -> list[Leaving]:
@@ -204,9 +269,8 @@ def choose(full: Floats, early: Mapping[int, Floats], percent: float) -> list[Le
     `full` are the logits of all layers and `early` those at each place [texts, classes], of texts
     that the model has not learnt from. At most `percent` of other texts are to be expected to get
     another answer than with all layers: conformal risk control (Angelopoulos et al. 2024), which
-    counts one more text as answered otherwise than has been seen. So 100 / `percent` texts are the
-    fewest that let anything leave. Places have equal parts of it, and what one doesn't use the
-    next one may.
+    counts one more text as answered otherwise than has been seen (`can_tell`). Places have equal
+    parts of it, and what one doesn't use the next one may.
     """
     told, count = full.argmax(1), len(full)
     stays, otherwise = np.ones(count, bool), 0
@@ -226,6 +290,11 @@ def choose(full: Floats, early: Mapping[int, Floats], percent: float) -> list[Le
         stays[leaving] = False
         found.append(Leaving(place, certainty, len(leaving) / count))
     return found
+
+
+def can_tell(texts: int, percent: float) -> bool:
+    """Whether so many are enough for `choose` to let any leave."""
+    return percent / 100 * (texts + 1) >= 1
 
 
 def cheapest(
@@ -259,13 +328,15 @@ def cost_of_asking(model: nn.Module) -> float:
 def chosen(
     model: nn.Module, full: Floats, answers: Callable[[], Floats], percent: float
 ) -> list[Leaving]:
-    """Have a classifier of one class a text leave early, in place, where that spares most; `full`
-    are its logits of all layers, `answers` gives those of the model as it then is."""
+    """Of the places that a classifier of one class a text has, keep those, in place, where leaving
+    spares most; `full` are its logits of all layers, `answers` gives those of the model as it then
+    is."""
     layers = len(layers_of(model))
-    leaving_early(model, dict.fromkeys(places(layers), NEVER))
-    found = cheapest(
-        full, answers_at_places(model, answers), percent, layers, cost_of_asking(model)
-    )
+    early = answers_at_places(model, answers)
+    found = cheapest(full, early, percent, layers, cost_of_asking(model))
+    lenses: Any = getattr(model, "lenses", {})
+    for place in early.keys() - {each.after for each in found}:
+        del lenses[str(place)]
     leaving_early(model, {each.after: each.certainty for each in found})
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ from tasks.compression.material import encoded
 from tasks.data.dataset import read_examples
 from tasks.params.prune import Prune
 from tasks.prune import FINETUNED, MODELS, prune
-from tasks.stage.outputs import read_json, sha256
+from tasks.stage.outputs import sha256
 from tasks.training.classifier import load_finetuned, load_tokenizer
-from tasks.training.early import certainties_of, leaving_early
+from tasks.training.early import certainties_of, read_exits
 from tasks.training.plan import make_plan
 from tasks.training.scoring import predict
 
@@ -47,12 +48,6 @@ def test_each_level_says_where_texts_leave_and_its_folder_does_so(finetuned: Pat
         assert level["figure"] == pytest.approx(figure, abs=0.02)
 
 
-def told_export() -> dict[str, float]:
-    """Where `export` is told that texts leave the fine-tuned model."""
-    found: dict[str, float] = read_json(MODELS / "family.json")["finetuned"]["early"]
-    return found
-
-
 def test_the_finetuned_model_leaves_early_by_half_of_the_risk_and_stays_as_it_is(
     finetuned: Path,
 ) -> None:
@@ -60,12 +55,11 @@ def test_the_finetuned_model_leaves_early_by_half_of_the_risk_and_stays_as_it_is
     leaving = prune(WANTED.model_copy(update={"early": 60.0, "max_levels": 1}))["finetuned_leaving"]
     assert {path.name: sha256(path) for path in FINETUNED.iterdir()} == before
     assert leaving
-    assert told_export() == {str(each["after"]): each["certainty"] for each in leaving}
     model, tokenizer = load_finetuned(FINETUNED, "eager"), load_tokenizer(FINETUNED)
     plan = make_plan(WANTED, tokenizer.model_max_length)
     validation = encoded("validation", tokenizer, model)
     full = predict(model, validation, plan)
-    leaving_early(model, {each["after"]: each["certainty"] for each in leaving})
+    assert [asdict(each) for each in read_exits(model, MODELS / "finetuned")] == leaving
     early = predict(model, validation, plan)
     otherwise = (full.argmax(1) != early.argmax(1)).sum()
     assert otherwise + 1 <= 0.3 * (len(full) + 1)
@@ -82,4 +76,18 @@ def test_where_none_may_leave_the_folder_is_a_plain_one(finetuned: Path, early: 
     assert certainties_of(model) == {}
     assert level["figure"] == level["figure_of_all"]
     assert found["finetuned_leaving"] == []
-    assert told_export() == {}
+    assert read_exits(model, MODELS / "finetuned") == []
+
+
+@pytest.mark.parametrize("layers", [0.0, 0.25])
+def test_a_level_of_all_layers_learns_no_other_answer_by_leaving_early(
+    finetuned: Path, layers: float
+) -> None:
+    """One of fewer layers learns to answer early while it recovers."""
+    weights = []
+    for early in (0.0, 20.0):
+        wanted = {"early": early, "max_levels": 1, "layers": layers, "trial": 0.0}
+        (level,) = prune(WANTED.model_copy(update=wanted))["levels"]
+        weights.append(sha256(MODELS / "level1" / "model.safetensors"))
+    assert level["leaving"]
+    assert (weights[0] == weights[1]) == (layers == 0)

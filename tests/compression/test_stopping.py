@@ -53,8 +53,5 @@ def test_levels_go_on_until_too_much_is_to_be_expected_of_one(
     found = prune(HARMFUL.model_copy(update={"max_drop": limit}))
     assert [level["kept"] for level in found["levels"]] == [False]
     assert found["metrics"]["levels"] == 0
-    assert json.loads((MODELS / "family.json").read_text()) == {
-        "levels": [],
-        "finetuned": {"early": {}},
-    }
-    assert [path.name for path in MODELS.iterdir()] == ["family.json"]
+    assert json.loads((MODELS / "family.json").read_text()) == {"levels": []}
+    assert {path.name for path in MODELS.iterdir()} == {"family.json", "finetuned"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,12 @@ from tasks.task.figures import softmax
 from tasks.training.classifier import load_pretrained, load_tokenizer
 from tasks.training.early import (
     ALWAYS,
+    FILE,
+    Leaving,
     answers_at_places,
     as_plain,
-    going_through,
     leaving_early,
+    write_exits,
 )
 from tasks.training.parts import layers_of
 from tests.inference.made import KINDS, MAX_LENGTH
@@ -54,9 +57,15 @@ def exported(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Expo
     work = place / "work"
     work.mkdir()
 
+    leaving_early(model, {1: ALWAYS, 2: ALWAYS})
+    for parameter in model.lenses.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
+
     def saved(certainties: dict[int, float]) -> Exported:
-        with as_plain(leaving_early(model, certainties)):
+        with as_plain(model):
             model.save_pretrained(place / "model")
+        leaving = [Leaving(after, certainty, 0.0) for after, certainty in certainties.items()]
+        write_exits(leaving_early(model, certainties), leaving, place / "model")
         tokenizer.save_pretrained(place / "model")
         return Exported("level1", place / "model", work, Export(threads=1), TEXTS, TEXTS)
 
@@ -141,16 +150,13 @@ def test_a_model_whose_folder_does_not_say_so_leaves_early_where_it_is_told(
     exported: Exported, tmp_path: Path
 ) -> None:
     (tmp_path / "work").mkdir()
-    certainties = exported.certainties
-    plain: Any = going_through(exported.model)
-    plain.save_pretrained(tmp_path / "model")
-    leaving_early(exported.model, certainties)
-    exported.tokenizer.save_pretrained(tmp_path / "model")
+    source = exported.work.parent / "model"
+    shutil.copytree(source, tmp_path / "model", ignore=shutil.ignore_patterns(FILE))
     told = Exported(
         "finetuned", tmp_path / "model", tmp_path / "work", Export(threads=1), TEXTS, TEXTS,
-        early=certainties,
+        exits=source,
     )  # fmt: skip
-    assert told.certainties == certainties
+    assert told.certainties == exported.certainties
     told.write(tmp_path / "variant", CPU, "fp32", "none")
     found = Predictor.load(tmp_path / "variant").logits(told.texts, batch_size=5)
     assert np.abs(found - exported.answer(CPU)).max() < 1e-4
@@ -163,6 +169,8 @@ def test_no_weight_is_there_twice(exported: Exported) -> None:
         for graph in (early, plain)
     )
     assert ours == theirs
+    lenses = [node.name for node, _ in with_weights(early) if "lenses" in node.name]
+    assert lenses == [f"lenses.{place}.change" for place in (1, 2)], "each once"
     asked = [node.name for node, _ in with_weights(early) if "classifier" in node.name]
     assert asked == ["classifier", "classifier#2", "classifier#3"]
 

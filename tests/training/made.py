@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from tasks.compression.levels import Recovery
+from tasks.compression.recovery import Recovery
 from tasks.data.dataset import SCHEMA
 from tasks.sources.pretrained import pin_model
 from tasks.stage.outputs import sha256

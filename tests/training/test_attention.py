@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from tasks.compression.levels import without_dropout
+from tasks.compression.recovery import without_dropout
 from tasks.training.attention import ATTENTION, Dropout, dropped
 from tasks.training.classifier import load_finetuned
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,13 @@ from tasks.compression.surgery import without
 from tasks.training.classifier import load_finetuned
 from tasks.training.early import (
     ALWAYS,
-    KEY,
+    FILE,
     NEVER,
     Leaving,
     answers_at_places,
     as_plain,
     at_the_edge,
+    can_tell,
     certainties_of,
     cheapest,
     choose,
@@ -30,6 +30,8 @@ from tasks.training.early import (
     layers_run,
     leaving_early,
     places,
+    read_exits,
+    write_exits,
 )
 from tasks.training.first_token import reading_first
 from tasks.training.pooling import pooled
@@ -47,6 +49,14 @@ def made(kind: str, pooling: str = "cls") -> Any:
     for parameter in model.parameters():
         parameter.data += 0.2 * torch.randn_like(parameter)
     return reading_first(model).eval()
+
+
+def taught(model: Any) -> Any:
+    """With lenses that change something."""
+    torch.manual_seed(7)
+    for parameter in model.lenses.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    return model
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
@@ -67,6 +77,29 @@ def test_an_early_answer_is_that_of_the_last_layer_after_the_first(kind: str, po
         torch.testing.assert_close(found.early, {1: after_one, 2: after_two})
         leaving_early(model, {1: NEVER, 2: ALWAYS})
         torch.testing.assert_close(model(**GIVEN).logits, after_two)
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_the_last_layer_sees_the_state_through_its_lens(kind: str) -> None:
+    model = taught(leaving_early(made(kind), {1: NEVER}))
+    family = family_of(model)
+    assert family is not None
+    lens = model.lenses["1"]
+    with torch.no_grad():
+        full, early = model(**GIVEN).logits, model(**GIVEN).early[1]
+        plain = going_through(model)
+        torch.testing.assert_close(plain(**GIVEN).logits, full)
+        with without(plain, family, [1, 2]):
+            last = family.layers_of(plain)[-1]
+            hook = last.register_forward_pre_hook(
+                lambda _module, given: (
+                    given[0] + given[0] @ lens.change.weight.T + lens.change.bias,
+                    *given[1:],
+                )
+            )
+            torch.testing.assert_close(plain(**GIVEN).logits, early)
+            hook.remove()
+            assert (plain(**GIVEN).logits - early).abs().max() > 0.01
 
 
 def test_each_text_leaves_where_it_is_sure() -> None:
@@ -100,24 +133,43 @@ def test_training_sees_every_answer_and_all_layers_learn_of_them() -> None:
 def test_a_saved_one_leaves_early_here_and_is_plain_to_everybody_else(
     kind: str, tmp_path: Path
 ) -> None:
-    model: Any = leaving_early(made(kind), {1: 0.5, 2: 0.75})
+    model = taught(leaving_early(made(kind), {1: 0.5, 2: 0.75}))
+    lenses, leaving = model.lenses, [Leaving(1, 0.5, 0.1), Leaving(2, 0.75, 0.3)]
     with as_plain(model):
         model.save_pretrained(tmp_path)
-    told = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
-    assert told["architectures"] == [type(model).__mro__[2].__name__]
-    assert told[KEY] == {"1": 0.5, "2": 0.75}
+        assert not hasattr(model, "lenses")
+    assert model.lenses is lenses
+    write_exits(model, leaving, tmp_path)
     loaded: Any = load_finetuned(tmp_path, "eager").eval()
-    plain: Any = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
+    assert certainties_of(loaded) == {1: 0.5, 2: 0.75}
+    plain, told = AutoModelForSequenceClassification.from_pretrained(
+        tmp_path, output_loading_info=True
+    )
+    assert not any(told.values()), "nothing missing, nothing unexpected"
+    plain = plain.eval()
+    assert read_exits(plain, tmp_path) == leaving
+    going_through(plain)
     with torch.no_grad():
         torch.testing.assert_close(loaded(**GIVEN).logits, model(**GIVEN).logits)
         full = going_through(loaded)(**GIVEN).logits
         torch.testing.assert_close(plain(**GIVEN).logits, full)
     assert certainties_of(loaded) == {}
+    (tmp_path / FILE).unlink()
+    assert certainties_of(load_finetuned(tmp_path, "eager")) == {}
+
+
+def test_where_none_leave_there_is_nothing_to_read(tmp_path: Path) -> None:
+    model = made("bert")
+    write_exits(model, [], tmp_path)
+    assert read_exits(model, tmp_path) == []
+    assert certainties_of(model) == {}
 
 
 def test_it_is_asked_where_that_can_spare_a_layer() -> None:
     found = {layers: places(layers) for layers in (1, 2, 3, 4, 6, 12)}
-    assert found == {1: [], 2: [], 3: [1], 4: [1, 2], 6: [1, 2, 4], 12: [1, 2, 4, 8]}
+    assert found == {
+        1: [], 2: [], 3: [1], 4: [1, 2], 6: [1, 2, 3, 4], 12: [1, 2, 3, 4, 6, 8],
+    }  # fmt: skip
 
 
 def logits(sure: np.ndarray, answers: np.ndarray) -> np.ndarray:
@@ -159,6 +211,8 @@ def test_what_one_place_leaves_over_the_next_one_may_use() -> None:
 
 def test_too_few_texts_let_none_leave() -> None:
     same = logits(np.linspace(0.99, 0.6, 100), np.zeros(100, int))
+    assert not can_tell(100, 0.5)
+    assert can_tell(100, 1.0)
     assert choose(same, {1: same}, 0.5)[0].share == 0, "1 in 101 is more than that"
     assert choose(same, {1: same}, 1.0)[0].share > 0.9
 
@@ -196,16 +250,17 @@ def test_a_model_has_the_places_that_spare_most(pooling: str) -> None:
         return found
 
     full = answers()
-    assert chosen(model, full, answers, 5.0) == []
-    assert certainties_of(model) == {}, "three texts are too few"
+    taught(leaving_early(model, dict.fromkeys(places(4), NEVER)))
+    early = answers_at_places(model, answers)
     found = chosen(model, full, answers, 100.0)
     asked = {each.after: each.certainty for each in found}
     assert certainties_of(model) == pytest.approx(asked)
-    leaving_early(model, dict.fromkeys(places(4), NEVER))
-    early = answers_at_places(model, answers)
-    cost = 0.4 if pooling == "cls" else 1.0
+    assert {*model.lenses} == {*map(str, asked)}, "the others are gone"
+    cost = 0.5 if pooling == "cls" else 1.0
     assert found == cheapest(full, early, 100.0, 4, cost)
     assert found
+    assert chosen(model, full, answers, 5.0) == []
+    assert certainties_of(model) == {}, "three texts are too few"
 
 
 def test_texts_that_rounding_decides_on_are_named() -> None:
