@@ -185,7 +185,22 @@ def finish(name: str, changes: Changes, levels: int = LEVELS) -> Path:
         f"PROOF {name}: on test {others}; without a transformer {simple}",
         flush=True,
     )
+    for preset, ships in report["presets"].items():
+        print(f"PROOF {name}: {preset}: {shipped(report, ships)}", flush=True)
     return folder
+
+
+def shipped(report: dict[str, Any], name: str | None) -> str:
+    """What a preset would ship, and what that costs and buys."""
+    if name is None:
+        return "nothing is within its drop"
+    row = next(row for row in report["contenders"] if row["name"] == name)
+    speed, test = row["speed"], row["test"]
+    return (
+        f"{name}, {speed['speedup']['median']:.1f}x, batches "
+        f"{speed['throughput_speedup']['median']:.1f}x, {row['weights_mb']:.1f} MB, "
+        f"{test['drop']:+.2f} points lost on test"
+    )
 
 
 def contenders(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
