@@ -20,7 +20,7 @@ import numpy as np
 from torch import nn
 
 from tasks.compression.distillation import Distillation
-from tasks.compression.exits import let_leave
+from tasks.compression.exits import ask_early, let_leave, teach_lenses
 from tasks.compression.families import FAMILIES, Family, family_of
 from tasks.compression.levels import Level, recover, smaller, whole_model
 from tasks.compression.material import Material, gather
@@ -42,7 +42,7 @@ from tasks.training.vocabulary import Vocabulary
 FINETUNED = Path("models/finetuned")
 MODELS = Path("models/pruned")
 CURVES = Path("reports/plots/prune.csv")
-RISK = 0.5
+RISK = 0.25
 """Of `prune.early`, the share that the fine-tuned model itself is allowed."""
 
 
@@ -80,15 +80,15 @@ def _prune(plan: Plan, params: Prune, tokenizer: Any) -> dict[str, Any]:
 def _leaving(
     done: Path, teacher: nn.Module, params: Prune, material: Material, objective: Distillation
 ) -> list[Leaving]:
-    """Where texts may leave the fine-tuned model itself, which stays as it is: by half of the risk,
-    since who ships it wants to lose nothing. What it takes lies in the folder `done`."""
+    """Where texts may leave the fine-tuned model itself, which stays as it is: by a part of the
+    risk, since who ships it wants to lose nothing. What it takes lies in the folder `done`."""
     if done.is_dir():
         leaving = read_exits(teacher, done)
     else:
-        leaving = let_leave(
-            teacher, material.answers, material, _recovery(params), objective,
-            params.early * RISK, "prune finetuned",
-        )  # fmt: skip
+        leaving, risk = [], params.early * RISK
+        if ask_early(teacher, material, risk):
+            teach_lenses(teacher, material, _recovery(params), objective, "prune finetuned")
+            leaving = let_leave(teacher, material.answers, material, risk)
         with whole(done) as draft:
             draft.mkdir()
             write_exits(teacher, leaving, draft)

@@ -24,6 +24,8 @@ from tasks.training.early import (
     chosen,
     leaving_early,
     places,
+    places_of,
+    with_lenses,
 )
 from tasks.training.loop import fit
 from tasks.training.parts import layers_of
@@ -73,18 +75,14 @@ def ask_early(model: nn.Module, material: Material, percent: float) -> bool:
     return True
 
 
-def let_leave(
-    model: nn.Module, answers: Logits, material: Material, recovery: Recovery,
-    objective: Distillation, percent: float, title: str,
-) -> list[Leaving]:  # fmt: skip
-    """Teach a model, in place, to answer early, and say where texts leave it.
+def teach_lenses(
+    model: nn.Module, material: Material, recovery: Recovery, objective: Distillation, title: str
+) -> None:
+    """Have a model that is asked early answer there as it does after all layers, in place.
 
-    On texts of the objective; the model's own weights stay as they are. `answers` are those of all
-    its layers to the validation split; of 100 texts at most `percent` may be expected to get
-    another one.
+    On texts of the objective; the model's own weights stay as they are.
     """
-    if not ask_early(model, material, percent):
-        return []
+    with_lenses(model, places_of(model))
     without_dropout(model)
     texts = objective.lessons.texts
     few = texts.sample(max(1, round(PART * len(texts))), recovery.seed)
@@ -94,6 +92,16 @@ def let_leave(
             model, Agreement(material.task, objective.temperature), few, material.validation,
             how, material.plan, title=f"{title}, early answers", keep="last", together=ALIKE,
         )  # fmt: skip
+
+
+def let_leave(
+    model: nn.Module, answers: Logits, material: Material, percent: float
+) -> list[Leaving]:
+    """Where texts leave a model that is asked early, which is told so, in place.
+
+    `answers` are those of all its layers to the validation split; of 100 texts at most `percent`
+    may be expected to get another one.
+    """
     answer = partial(predict, model, material.validation, material.plan)
     return chosen(model, answers, answer, percent)
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from torch import nn
 
 from tasks.compression.distillation import Distillation
-from tasks.compression.exits import ask_early, let_leave
+from tasks.compression.exits import ask_early, let_leave, teach_lenses
 from tasks.compression.families import Family
 from tasks.compression.importance import Damage, Worth, layers_to_remove
 from tasks.compression.material import Material
@@ -222,11 +222,11 @@ def recover(
 
     With `early`, texts may leave before the last layers (`tasks.compression.exits`); so many of 100
     may be expected to get another answer by it. A level that has fewer layers than the fine-tuned
-    model learns to answer early while it recovers: its layers have to change in any case. One that
-    has all of them would lose by it what it need not lose.
+    model learns to answer early while it recovers, since its layers have to change in any case. One
+    that has all of them would lose by it what it need not lose: it has lenses.
     """
-    if len(level.kept_layers) < level.depth:
-        ask_early(student, material, early)
+    shallow = len(level.kept_layers) < level.depth
+    asked = shallow and ask_early(student, material, early)
     reference = material.figure_of(material.answers)
     title = f"prune {level.name} ({len(level.kept_layers)} layers)"
     history = distil(
@@ -235,11 +235,12 @@ def recover(
     )  # fmt: skip
     answers = predict(student, material.validation, material.plan)
     level.figure_of_all = material.figure_of(answers)
-    if material.expected_drop(answers) <= max_drop:
-        leaving = let_leave(student, answers, material, recovery, objective, early, title)
+    if not shallow and (asked := ask_early(student, material, early)):
+        teach_lenses(student, material, recovery, objective, title)
+    if asked:
+        leaving = let_leave(student, answers, material, early)
         level.leaving = [asdict(each) for each in leaving]
-        if leaving:
-            answers = predict(student, material.validation, material.plan)
+        answers = predict(student, material.validation, material.plan)
     level.figure = material.figure_of(answers)
     level.drop = 100 * (reference - level.figure)
     level.expected_drop = material.expected_drop(answers)

@@ -48,7 +48,7 @@ def test_each_level_says_where_texts_leave_and_its_folder_does_so(finetuned: Pat
         assert level["figure"] == pytest.approx(figure, abs=0.02)
 
 
-def test_the_finetuned_model_leaves_early_by_half_of_the_risk_and_stays_as_it_is(
+def test_the_finetuned_model_leaves_early_by_a_quarter_of_the_risk_and_stays_as_it_is(
     finetuned: Path,
 ) -> None:
     before = {path.name: sha256(path) for path in FINETUNED.iterdir()}
@@ -62,7 +62,7 @@ def test_the_finetuned_model_leaves_early_by_half_of_the_risk_and_stays_as_it_is
     assert [asdict(each) for each in read_exits(model, MODELS / "finetuned")] == leaving
     early = predict(model, validation, plan)
     otherwise = (full.argmax(1) != early.argmax(1)).sum()
-    assert otherwise + 1 <= 0.3 * (len(full) + 1)
+    assert otherwise + 1 <= 0.15 * (len(full) + 1)
     assert np.abs(full - early).max() > 0
 
 

@@ -28,6 +28,7 @@ from tasks.training.early import (
     answers_at_places,
     as_plain,
     leaving_early,
+    with_lenses,
     write_exits,
 )
 from tasks.training.parts import layers_of
@@ -57,7 +58,7 @@ def exported(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Expo
     work = place / "work"
     work.mkdir()
 
-    leaving_early(model, {1: ALWAYS, 2: ALWAYS})
+    with_lenses(leaving_early(model, {1: ALWAYS, 2: ALWAYS}), (1, 2))
     for parameter in model.lenses.parameters():
         parameter.data += 0.1 * torch.randn_like(parameter)
 
