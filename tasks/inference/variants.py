@@ -39,7 +39,7 @@ from tasks.inference.tables import added_up, needed_inputs
 from tasks.inference.targets import TARGETS, Target
 from tasks.stage.cores import cores
 from tasks.stage.outputs import remove
-from tasks.training.batches import encode
+from tasks.training.batches import Encoded, encode
 from tasks.training.classifier import (
     load_finetuned,
     load_tokenizer,
@@ -47,8 +47,8 @@ from tasks.training.classifier import (
     task_of_model,
 )
 from tasks.training.early import as_plain, at_the_edge, certainties_of, read_exits
-from tasks.training.plan import make_plan
-from tasks.training.scoring import Logits, predict
+from tasks.training.plan import Plan, make_plan
+from tasks.training.scoring import Logits, predict, predict_early
 
 TEXTS_TIMED = 32
 WORTH_IT = 1.3
@@ -121,7 +121,7 @@ class Exported:
         self._answers: dict[bool, Logits] = {}
         self._timed: dict[tuple[str, Precision, str], Path] = {}
         if self.certainties:
-            edge = at_the_edge(self.model, self._predict)
+            edge = at_the_edge(self.model, predict_early(self.model, *self._asked()))
             self.texts = [text for text, at in zip(texts, edge, strict=True) if not at]
 
     def answer(self, target: Target = TARGETS["cpu"]) -> Logits:
@@ -141,12 +141,17 @@ class Exported:
         return target.early and bool(self.certainties)
 
     def _predict(self) -> Logits:
-        length = self.tokenizer.model_max_length
-        encoded = encode(self.tokenizer, self.texts, None, self.task, length, self.stride)
-        found = predict(self.model, encoded, make_plan(_Reference(self.wishes.threads), length))
+        encoded, plan = self._asked()
+        found = predict(self.model, encoded, plan)
         if not self.task.per_token:
             return found
         return as_graph(found, self.task.exits, encoded.offsets)
+
+    def _asked(self) -> tuple[Encoded, Plan]:
+        """The texts as the model reads them, and how it is asked."""
+        length = self.tokenizer.model_max_length
+        encoded = encode(self.tokenizer, self.texts, None, self.task, length, self.stride)
+        return encoded, make_plan(_Reference(self.wishes.threads), length)
 
     def variant(
         self, folder: Path, target: Target, precision: Precision, fusion: str

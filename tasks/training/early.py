@@ -18,7 +18,7 @@ leaves, and the lenses. A plain `from_pretrained` goes through all layers for ev
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache, wraps
@@ -41,8 +41,8 @@ from tasks.training.parts import layers_of
 FILE = "exits.safetensors"
 LEAVING = "leaving"
 """Where the file's metadata has a list of `Leaving`."""
-NEVER, ALWAYS = 1.0, -1.0
-"""No probability is above the one, every one is above the other."""
+NEVER = 1.0
+"""No probability is above it."""
 EDGE = 1e-4
 """Of a probability: more than fp32 and the order of its sums make of it."""
 ASKED = 0.4
@@ -333,13 +333,11 @@ def cost_of_asking(model: nn.Module) -> float:
 
 
 def chosen(
-    model: nn.Module, full: Floats, answers: Callable[[], Floats], percent: float
+    model: nn.Module, full: Floats, early: Mapping[int, Floats], percent: float
 ) -> list[Leaving]:
-    """Of the places that a classifier of one class a text has, keep those, in place, where leaving
-    spares most; `full` are its logits of all layers, `answers` gives those of the model as it then
-    is."""
+    """Of the places of `early` a classifier of one class a text keeps those, in place, by which
+    leaving spares most; the logits are as in `choose`."""
     layers = len(layers_of(model))
-    early = answers_at_places(model, answers)
     found = cheapest(full, early, percent, layers, cost_of_asking(model))
     lenses: Any = getattr(model, "lenses", {})
     for place in {*lenses} - {str(each.after) for each in found}:
@@ -348,25 +346,13 @@ def chosen(
     return found
 
 
-def answers_at_places(model: nn.Module, answers: Callable[[], Floats]) -> dict[int, Floats]:
-    """The logits of all texts after each of the model's places, [texts, classes].
-
-    `answers` gives those of the model as it then is.
-    """
-    certainties, found = certainties_of(model), {}
-    for place in certainties:
-        leaving_early(model, {place: ALWAYS})
-        found[place] = answers()
-    leaving_early(model, certainties)
-    return found
-
-
-def at_the_edge(model: nn.Module, answers: Callable[[], Floats]) -> npt.NDArray[np.bool_]:
-    """Whether rounding decides where a text gets its answer, [texts]; `answers` as above."""
+def at_the_edge(model: nn.Module, early: Mapping[int, Floats]) -> npt.NDArray[np.bool_]:
+    """Whether rounding decides where a text gets its answer, [texts], of the logits at each of the
+    model's places."""
     certainties = certainties_of(model)
     near = [
         np.abs(softmax(logits).max(1) - certainties[place]) < EDGE
-        for place, logits in answers_at_places(model, answers).items()
+        for place, logits in early.items()
     ]
     edge: npt.NDArray[np.bool_] = np.any(near, axis=0)
     return edge

@@ -15,6 +15,7 @@ from tasks.stage.errors import BadInput
 from tasks.task import Task
 from tasks.task.answers import IGNORED
 from tasks.training.batches import Encoded
+from tasks.training.early import certainties_of
 from tasks.training.plan import Plan
 from tasks.training.ranks import over_ranks, rank, world
 from tasks.training.steps import to_device
@@ -63,6 +64,18 @@ def predict(model: nn.Module, encoded: Encoded, plan: Plan, batch: int = 64) -> 
         logits[torch.from_numpy(places_of(encoded, rows))] = found
     found_by_all: Logits = over_ranks(logits).cpu().numpy()
     return found_by_all
+
+
+def predict_early(
+    model: nn.Module, encoded: Encoded, plan: Plan, batch: int = 64
+) -> dict[int, Logits]:
+    """Those of every text at each place at which the model is asked (`tasks.training.early`)."""
+    shape = len(encoded), int(model.config.num_labels)  # type: ignore[union-attr,arg-type]
+    found = {place: torch.zeros(shape, device=plan.device) for place in certainties_of(model)}
+    for rows, output in forward(model, encoded, plan, batch):
+        for place, logits in output.early.items():
+            found[place][torch.from_numpy(rows)] = logits.float()
+    return {place: over_ranks(logits).cpu().numpy() for place, logits in found.items()}
 
 
 def places_of(encoded: Encoded, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

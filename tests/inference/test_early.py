@@ -22,18 +22,19 @@ from tasks.params.export import Export
 from tasks.task.figures import softmax
 from tasks.training.classifier import load_pretrained, load_tokenizer
 from tasks.training.early import (
-    ALWAYS,
     FILE,
     Leaving,
-    answers_at_places,
     as_plain,
     leaving_early,
     with_lenses,
     write_exits,
 )
 from tasks.training.parts import layers_of
+from tasks.training.scoring import predict_early
 from tests.inference.made import KINDS, MAX_LENGTH
 
+ALWAYS = -1.0
+"""Every probability is above it."""
 CPU = TARGETS["cpu"]
 TEXTS: list[Text] = [
     f"{start} {middle} {'film ' * many}"
@@ -82,7 +83,7 @@ def exported(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Expo
 def places(exported: Exported) -> list[int]:
     """After how many layers each text leaves; 4 where it goes through all."""
     found = np.full(len(exported.texts), 4)
-    logits = answers_at_places(exported.model, exported._predict)
+    logits = predict_early(exported.model, *exported._asked())
     for place in (2, 1):
         found[softmax(logits[place]).max(1) > exported.certainties[place]] = place
     return found.tolist()

@@ -14,11 +14,9 @@ from tasks.compression.families import FAMILIES, family_of
 from tasks.compression.surgery import without
 from tasks.training.classifier import load_finetuned
 from tasks.training.early import (
-    ALWAYS,
     FILE,
     NEVER,
     Leaving,
-    answers_at_places,
     as_plain,
     at_the_edge,
     can_tell,
@@ -39,6 +37,8 @@ from tasks.training.first_token import reading_first
 from tasks.training.pooling import pooled
 from tests.made import model_of
 
+ALWAYS = -1.0
+"""Every probability is above it."""
 IDS = torch.tensor([[2, 7, 9, 3, 1, 1], [2, 11, 8, 6, 5, 3], [2, 4, 3, 1, 1, 1]])
 MASK = (IDS != 1).long()
 GIVEN = {"input_ids": IDS, "attention_mask": MASK}
@@ -254,24 +254,24 @@ def test_a_place_at_which_few_leave_is_left_out_and_its_part_goes_to_the_others(
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
 def test_a_model_has_the_places_that_spare_most(pooling: str) -> None:
     model = made("bert", pooling)
-
-    def answers() -> np.ndarray:
-        with torch.no_grad():
-            found: np.ndarray = model(**GIVEN).logits.numpy()
-        return found
-
-    full = answers()
     taught(leaving_early(model, dict.fromkeys(places(4), NEVER)))
-    early = answers_at_places(model, answers)
-    found = chosen(model, full, answers, 100.0)
+    full, early = told(model)
+    found = chosen(model, full, early, 100.0)
     asked = {each.after: each.certainty for each in found}
     assert certainties_of(model) == pytest.approx(asked)
     assert {*model.lenses} == {*map(str, asked)}, "the others are gone"
     cost = 0.5 if pooling == "cls" else 1.1
     assert found == cheapest(full, early, 100.0, 4, cost)
     assert found
-    assert chosen(model, full, answers, 5.0) == []
+    assert chosen(model, full, early, 5.0) == []
     assert certainties_of(model) == {}, "three texts are too few"
+
+
+def told(model: Any) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """The logits of `GIVEN` after all layers, and at each place."""
+    with torch.no_grad():
+        found = model(**GIVEN)
+    return found.logits.numpy(), {place: each.numpy() for place, each in found.early.items()}
 
 
 def test_texts_that_rounding_decides_on_are_named() -> None:
@@ -279,10 +279,6 @@ def test_texts_that_rounding_decides_on_are_named() -> None:
     with torch.no_grad():
         sure = model(**GIVEN).logits.softmax(-1).amax(-1)
     leaving_early(model, {1: float(sure[1]) + 2e-5})
-
-    def answers() -> Any:
-        with torch.no_grad():
-            return model(**GIVEN).logits.numpy()
-
-    assert at_the_edge(model, answers).tolist() == [False, True, False]
+    _, early = told(model)
+    assert at_the_edge(model, early).tolist() == [False, True, False]
     assert certainties_of(model) == {1: pytest.approx(float(sure[1]) + 2e-5)}
