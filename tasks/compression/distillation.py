@@ -15,7 +15,7 @@ from tasks.training.plan import Plan
 from tasks.training.pooling import read_by_head
 from tasks.training.scoring import Logits, forward, places_of
 
-EARLY = 0.1
+EARLY = 0.2
 """What an answer before the last layers counts, beside the last one's."""
 
 
@@ -68,7 +68,7 @@ class Distillation:
     the mean squared distance of last hidden states: of what the head reads (after Jiao et al. 2020,
     who take all tokens of all layers: for a classifier its first token does better, at no cost),
     or, where tokens are labelled, the mean over all of them. A model that may answer early
-    (`tasks.training.early`) is taught the same answer there, which counts a tenth.
+    (`tasks.training.early`) is taught the same answer there, which counts a fifth.
     """
 
     lessons: Lessons
