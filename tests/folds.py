@@ -28,7 +28,7 @@ from tasks.stage.errors import BadInput
 from tasks.task.classification import Classification
 from tasks.training.batches import encode
 from tasks.training.classifier import load_finetuned, load_tokenizer
-from tasks.training.plan import make_plan
+from tasks.training.plan import OnCpu, make_plan
 from tasks.training.scoring import predict
 from tests.made import ROOT
 from tests.proofs import FOLDER, clone, read, run
@@ -40,12 +40,6 @@ Times = tuple[float, float, float]
 """How many times as fast as transformers' pipeline: the mean text, the median one, batches."""
 
 TASK = Classification(("negative", "positive"))
-
-
-class _Reference:
-    """How PyTorch answers: in fp32."""
-
-    device, precision, threads = "cpu", "fp32", None
 
 
 app = typer.Typer(add_completion=False)
@@ -117,7 +111,7 @@ def finetuned(folder: Path, texts: list[str]) -> list[str]:
     model, tokenizer = load_finetuned(source, "eager"), load_tokenizer(source)
     length = tokenizer.model_max_length
     encoded = encode(tokenizer, texts, None, TASK, length)
-    told = predict(model, encoded, make_plan(_Reference(), length)).argmax(1)
+    told = predict(model, encoded, make_plan(OnCpu(), length)).argmax(1)
     return [TASK.labels[at] for at in told]
 
 

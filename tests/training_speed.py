@@ -199,13 +199,13 @@ def _prepared(
     from tasks.training.batches import encode
     from tasks.training.classifier import load_pretrained, load_tokenizer
     from tasks.training.first_token import reading_first
-    from tasks.training.plan import make_plan
+    from tasks.training.plan import OnCpu, make_plan
 
     torch.set_num_threads(threads)
     base = fetch_model(read_json("models/base.json"))
     task = task_of(read_json("data/approved.json")["task"])
     tokenizer = load_tokenizer(base, MOST_TOKENS)
-    plan = make_plan(_Wishes(threads, precision), MOST_TOKENS)
+    plan = make_plan(OnCpu(threads, precision), MOST_TOKENS)
     data = {}
     for split in ("train", "validation", "test"):
         examples = read_examples(split)
@@ -217,13 +217,6 @@ def _prepared(
     if name == OURS:
         model = reading_first(model)
     return model, tokenizer, data, plan
-
-
-class _Wishes:
-    device = "cpu"
-
-    def __init__(self, threads: int, precision: str) -> None:
-        self.threads, self.precision = threads, precision
 
 
 def _ours(

@@ -47,7 +47,7 @@ from tasks.training.classifier import (
     task_of_model,
 )
 from tasks.training.early import as_plain, at_the_edge, certainties_of, read_exits
-from tasks.training.plan import Plan, make_plan
+from tasks.training.plan import OnCpu, Plan, make_plan
 from tasks.training.scoring import Logits, predict, predict_early
 
 TEXTS_TIMED = 32
@@ -79,15 +79,6 @@ class Wishes(Protocol):
     def latency_threads(self) -> int | None: ...
     @property
     def min_agreement(self) -> float: ...
-
-
-class _Reference:
-    """How PyTorch answers here: fp32 on the CPU, what every variant is held against."""
-
-    device, precision = "cpu", "fp32"
-
-    def __init__(self, threads: int | None) -> None:
-        self.threads = threads
 
 
 class Exported:
@@ -151,7 +142,7 @@ class Exported:
         """The texts as the model reads them, and how it is asked."""
         length = self.tokenizer.model_max_length
         encoded = encode(self.tokenizer, self.texts, None, self.task, length, self.stride)
-        return encoded, make_plan(_Reference(self.wishes.threads), length)
+        return encoded, make_plan(OnCpu(self.wishes.threads), length)
 
     def variant(
         self, folder: Path, target: Target, precision: Precision, fusion: str

@@ -34,6 +34,16 @@ class Wishes(Protocol):
 
 
 @dataclass(frozen=True)
+class OnCpu:
+    """The wish for this machine's CPU: in fp32 what other answers are held against."""
+
+    threads: int | None = None
+    """None: all cores."""
+    precision: str = "fp32"
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
 class Plan:
     """How to compute; `why` holds a sentence for each choice that the machine made."""
 
