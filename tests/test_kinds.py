@@ -96,6 +96,8 @@ def test_a_proof_says_figures_drops_sizes_and_speeds(
         "9.0x; 17.2 MB for 91.0; 61 s",
         "PROOF ratings: on test spearman 0.6880, pearson 0.7000; without a transformer the mean "
         "0.0000",
+        "PROOF ratings: careful: nothing is within its drop",
+        "PROOF ratings: fast: level1-int8, 7.5x, batches 9.0x, 17.2 MB, +0.20 points lost on test",
     ]
 
 
@@ -107,14 +109,21 @@ def write_reports(folder: Path) -> None:
 
     def contender(name: str, megabytes: float, *scores: dict[str, Any]) -> dict[str, Any]:
         splits = dict(zip(("validation", "test"), scores, strict=True))
-        return {"name": name, "weights_mb": megabytes, **splits}
+        speed = {"speedup": {"median": 7.5}, "throughput_speedup": {"median": 9.0}}
+        return {"name": name, "weights_mb": megabytes, "speed": speed, **splits}
 
     rows = [
         contender("transformers.pipeline", 91.0, score(0.7), score(0.69)),
         contender("level1-int8", 17.2, score(0.695, 0.5), score(0.688, 0.2)),
     ]
     honest = [{"key": "mean", "name": "the mean", "test": score(0.0)}]
-    report = {"metric": "spearman", "chosen": rows[1]["name"], "contenders": rows, "honest": honest}
+    report = {
+        "metric": "spearman",
+        "chosen": rows[1]["name"],
+        "contenders": rows,
+        "honest": honest,
+        "presets": {"careful": None, "fast": rows[1]["name"]},
+    }
     speeds = {"speedup": 7.5, "throughput_speedup": 9.0}
     (folder / "reports").mkdir()
     for name, content in {"benchmark": report, "metrics": {"release": speeds}}.items():
