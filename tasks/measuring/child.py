@@ -70,6 +70,11 @@ def together(loaded: Loaded, texts: Sequence[Text], batch: int) -> tuple[float, 
     return time.perf_counter() - start, answers
 
 
+def answers(loaded: Loaded, texts: Sequence[Text], batch: int) -> list[Answer]:
+    """All that is said of some texts."""
+    return loaded.answers(texts, batch)
+
+
 def peak_memory(_: Loaded) -> int:
     """Bytes of physical memory this process held at most."""
     try:
@@ -83,7 +88,12 @@ def peak_memory(_: Loaded) -> int:
         return peak if sys.platform == "darwin" else peak * 1024
 
 
-COMMANDS: dict[str, Any] = {"each": each, "together": together, "peak_memory": peak_memory}
+COMMANDS: dict[str, Any] = {
+    "each": each,
+    "together": together,
+    "answers": answers,
+    "peak_memory": peak_memory,
+}
 
 if __name__ == "__main__":
     main()

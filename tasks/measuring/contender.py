@@ -61,8 +61,12 @@ class Loaded(Protocol):
     def many(self, texts: Sequence[Text], batch: int) -> list[Answer]:
         """The answers for a list, in order: what the throughput is measured of."""
 
+    def answers(self, texts: Sequence[Text], batch: int) -> list[Answer]:
+        """The same with all that the model says of each, fast or not: what it is judged by."""
+        return self.many(texts, batch)
 
-class Pipeline:
+
+class Pipeline(Loaded):
     """`transformers.pipeline`: what a user would deploy otherwise."""
 
     def __init__(self, contender: Contender, task: Task) -> None:
@@ -72,6 +76,7 @@ class Pipeline:
         )
         self._pipe.model = _completed(self._pipe.model, contender.folder)
         self._heard, self._options = task.heard, task.asked(contender.stride)
+        self._all = task.asked_for_all(contender.stride)
         self.environment = _environment(self._pipe.model)
 
     def one(self, text: Text) -> Answer:
@@ -80,11 +85,18 @@ class Pipeline:
 
     def many(self, texts: Sequence[Text], batch: int) -> list[Answer]:
         """One call with the list as it is, which the pipeline pads batch by batch."""
+        return self._told(texts, batch, self._options)
+
+    def answers(self, texts: Sequence[Text], batch: int) -> list[Answer]:
+        """As `many`, with the probability of every class, of which it tells the best one else."""
+        return self._told(texts, batch, self._all)
+
+    def _told(self, texts: Sequence[Text], batch: int, options: dict[str, Any]) -> list[Answer]:
         inputs = [_as_input(text) for text in texts]
-        return [*map(self._heard, self._pipe(inputs, batch_size=batch, **self._options))]
+        return [*map(self._heard, self._pipe(inputs, batch_size=batch, **options))]
 
 
-class Direct:
+class Direct(Loaded):
     """The model called as its documentation does, batch by batch; a long text is cut."""
 
     def __init__(self, contender: Contender, task: Task) -> None:
@@ -124,7 +136,7 @@ class Direct:
         return self._task.decode(logits, texts, pieces, bounds)
 
 
-class Served:
+class Served(Loaded):
     """A release folder, through the very Predictor that will serve it."""
 
     def __init__(self, contender: Contender) -> None:

@@ -68,6 +68,10 @@ class Process:
         """One call for all texts: its seconds, and the answers."""
         return self._ask("together", texts, batch)  # type: ignore[no-any-return]
 
+    def answers(self, texts: Sequence[Text], batch: int) -> list[Answer]:
+        """All that is said of some texts, which nobody times."""
+        return self._ask("answers", texts, batch)  # type: ignore[no-any-return]
+
     def peak_memory(self) -> int:
         """Bytes of physical memory the child held at most, so far."""
         return self._ask("peak_memory")  # type: ignore[no-any-return]

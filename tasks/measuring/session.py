@@ -102,6 +102,6 @@ def _answers(
     """Everybody's answers to everything, which warms everybody up as well."""
     bar = tqdm(processes.items(), f"{title}: accuracy", unit=" contenders")
     return {
-        name: (process.together(validation, batch)[1], process.together(test, batch)[1])
+        name: (process.answers(validation, batch), process.answers(test, batch))
         for name, process in bar
     }

@@ -283,6 +283,10 @@ class Task(ABC):
         """What that pipeline is called with; `stride`: tokens that neighbouring windows share."""
         return {"truncation": True, "top_k": None, "function_to_apply": "none"}
 
+    def asked_for_all(self, stride: int) -> dict[str, Any]:
+        """The same, where it is to tell all it knows."""
+        return self.asked(stride)
+
     def heard(self, output: Any) -> Any:
         """The answer in that pipeline's output for one input: raw scores by name."""
         scores = {each["label"]: each["score"] for each in output}

@@ -119,8 +119,14 @@ class Classification(Task):
     def asked(self, stride: int) -> dict[str, Any]:
         return {"truncation": True}
 
+    def asked_for_all(self, stride: int) -> dict[str, Any]:
+        return super().asked(stride)
+
     def heard(self, output: Any) -> Prediction:
-        """The best class alone: transformers' default, and the fastest."""
+        """The best class alone, transformers' default and the fastest, or all that are there."""
+        if isinstance(output, list) and len(output) > 1:
+            everything: Prediction = super().heard(output)
+            return everything
         found = output[0] if isinstance(output, list) else output
         return Prediction(found["label"], found["score"])
 

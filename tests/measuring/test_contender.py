@@ -69,6 +69,20 @@ def test_the_pipeline_answers_as_the_model_does(
         assert task.apart(loaded.one(text), expected) < 1e-4
 
 
+def test_the_baseline_is_judged_by_what_it_says_of_every_class(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    task = Classification(("bad", "good", "neither"))
+    model = saved(tiny_model, tmp_path, task)
+    loaded = Contender.baseline(tmp_path, 1, task, stride=0).load()
+
+    assert loaded.many(TEXTS, batch=2)[0].scores is None, "what is timed is the usual call"
+    for text, answer in zip(TEXTS, loaded.answers(TEXTS, batch=2), strict=True):
+        (expected,) = task.decode(logits_of(model, tmp_path, text))
+        assert answer.label == expected.label
+        assert answer.scores == pytest.approx(expected.scores, abs=1e-5)
+
+
 def test_the_pipelines_entities_are_those_of_the_model(tiny_model: Path, tmp_path: Path) -> None:
     saved(tiny_model, tmp_path, PEOPLE)
     contender = Contender.baseline(tmp_path, 1, PEOPLE, stride=8)

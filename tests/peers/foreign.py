@@ -22,7 +22,7 @@ class Foreign(Contender):
         return loaded
 
 
-class Piped:
+class Piped(Loaded):
     """A model behind `transformers.pipeline`, as peers tell their users to serve."""
 
     libraries: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ class OpenVino(Piped):
         return OVModelForSequenceClassification.from_pretrained(contender.folder, ov_config=config)
 
 
-class OurOpenVino:
+class OurOpenVino(Loaded):
     """OpenVINO's own runtime, with what our Predictor does around ONNX Runtime."""
 
     def __init__(self, contender: Contender) -> None:
