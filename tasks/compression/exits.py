@@ -31,8 +31,9 @@ from tasks.training.parts import layers_of
 from tasks.training.scoring import Logits, predict_early
 
 PART = 0.125
-"""Of the texts of recovery, how many the lenses are taught on: of the sample's fine-tuned model all
-of them spare a tenth of a layer more than a quarter does."""
+"""Of the texts of recovery, how many the lenses are taught on. More spare more and take longer: a
+quarter, at half the rate, made it 3.6 layers a text of the sample's fine-tuned model in ten seconds
+more, this 3.9, in one run each."""
 RATE = 2e-3
 """Learning rate of the lenses, which begin as nothing: that of a recovery is for what is there."""
 

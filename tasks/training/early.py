@@ -211,7 +211,7 @@ def as_plain(model: nn.Module) -> Iterator[None]:
     found: Any = model
     made, lenses = type(model), found.lenses
     del found.lenses
-    found.__class__ = type(model).__mro__[PLAIN]
+    found.__class__ = made.__mro__[PLAIN]
     try:
         yield
     finally:
