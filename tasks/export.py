@@ -20,11 +20,11 @@ import torch
 
 from tasks.compression.vocabulary import Trimmed, trimmed
 from tasks.data.dataset import Text, read_examples, read_mask
-from tasks.inference.fusion import Speed
 from tasks.inference.quantisation import quantisable
 from tasks.inference.release import Precision, Release, megabytes, weights_of
 from tasks.inference.targets import TARGETS, Target
-from tasks.inference.variants import Exported, fewest
+from tasks.inference.timing import Speed, fewest, time_threads
+from tasks.inference.variants import Exported
 from tasks.params.export import Export
 from tasks.stage.cores import cores
 from tasks.stage.errors import BadInput
@@ -84,7 +84,7 @@ def _variants(
         fusions[name] = model.time_fusions(target, precision)
         folder, fusion = draft / name, _fastest(fusions[name])
         agreement, mending = model.variant(folder, target, precision, fusion)
-        times = model.time_threads(folder)
+        times = time_threads(folder, model.texts, params)
         how = Release.read(folder).params
         yield {
             "variant": name,

@@ -20,7 +20,7 @@ import numpy as np
 from torch import nn
 
 from tasks.compression.distillation import Distillation
-from tasks.compression.exits import ask_early, let_leave, teach_lenses
+from tasks.compression.exits import leave_by_lenses
 from tasks.compression.families import FAMILIES, Family, family_of
 from tasks.compression.levels import Level, recover, smaller, whole_model
 from tasks.compression.material import Material, gather
@@ -59,7 +59,7 @@ def _prune(plan: Plan, params: Prune, tokenizer: Any) -> dict[str, Any]:
     family = family_of(teacher)
     reason = _why_not(teacher, family, params)
     if family is None or reason:
-        _save([], FOLDER)
+        _save(FOLDER, [])
         write_curves(CURVES)
         print(f"prune: {reason}", flush=True)
         return {"metrics": {"levels": 0}, "levels": [], "passed_through": reason}
@@ -71,7 +71,8 @@ def _prune(plan: Plan, params: Prune, tokenizer: Any) -> dict[str, Any]:
     levels, histories = _family(
         folder, teacher, family, params, material, objective, tokenizer, vocabulary
     )
-    _save(["finetuned", *(each.name for each in levels if each.kept)], folder)
+    kept = [each.name for each in levels if each.kept]
+    _save(folder, kept, besides=("finetuned",))
     forget("prune")
     write_curves(CURVES, *histories, names=tuple(level.name for level in levels))
     return _report(levels, leaving, material.figure_of(material.answers), material.task, plan)
@@ -85,10 +86,10 @@ def _leaving(
     if done.is_dir():
         leaving = read_exits(teacher, done)
     else:
-        leaving, risk = [], params.early * RISK
-        if ask_early(teacher, material, risk):
-            teach_lenses(teacher, material, _recovery(params), objective, "prune finetuned")
-            leaving = let_leave(teacher, material.answers, material, risk)
+        leaving = leave_by_lenses(
+            teacher, material.answers, material, RISK * params.early, _recovery(params), objective,
+            "prune finetuned",
+        )  # fmt: skip
         with whole(done) as draft:
             draft.mkdir()
             write_exits(teacher, leaving, draft)
@@ -170,15 +171,14 @@ def _read(
     return model, Level(**found["level"]), History(**found["history"])
 
 
-def _save(names: list[str], folder: Path) -> None:
+def _save(folder: Path, levels: list[str], besides: tuple[str, ...] = ()) -> None:
     """What `export` takes: the levels, and how texts leave the fine-tuned model."""
     with whole(MODELS) as draft:
         draft.mkdir()
-        for name in names:
+        for name in (*besides, *levels):
             shutil.copytree(
                 folder / name, draft / name, ignore=shutil.ignore_patterns("level.json")
             )
-        levels = [name for name in names if name != "finetuned"]
         told = json.dumps({"levels": levels})
         (draft / "family.json").write_text(told + "\n", encoding="utf-8")
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from torch import nn
 
 from tasks.compression.distillation import Distillation
-from tasks.compression.exits import ask_early, let_leave, teach_lenses
+from tasks.compression.exits import ask_early, leave_by_lenses, let_leave
 from tasks.compression.families import Family
 from tasks.compression.importance import Damage, Worth, layers_to_remove
 from tasks.compression.material import Material
@@ -18,9 +18,9 @@ from tasks.compression.surgery import Parts, cut
 from tasks.stage.errors import BadInput
 from tasks.training.batches import Encoded
 from tasks.training.checkpoints import Checkpoint
-from tasks.training.early import going_through
+from tasks.training.early import Leaving, going_through
 from tasks.training.history import History
-from tasks.training.scoring import divergence, predict
+from tasks.training.scoring import divergence, predict, predict_early
 
 COMEBACK = 4.0
 """Points of the figure that no level has been seen to gain in the second half of its recovery (the
@@ -235,10 +235,13 @@ def recover(
     )  # fmt: skip
     answers = predict(student, material.validation, material.plan)
     level.figure_of_all = material.figure_of(answers)
-    if not shallow and (asked := ask_early(student, material, early)):
-        teach_lenses(student, material, recovery, objective, title)
+    leaving: list[Leaving] = []
     if asked:
-        leaving = let_leave(student, answers, material, early)
+        on_the_way = predict_early(student, material.validation, material.plan)
+        leaving = let_leave(student, answers, on_the_way, early)
+    elif not shallow:
+        leaving = leave_by_lenses(student, answers, material, early, recovery, objective, title)
+    if leaving:
         level.leaving = [asdict(each) for each in leaving]
         answers = predict(student, material.validation, material.plan)
     level.figure = material.figure_of(answers)

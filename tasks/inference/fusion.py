@@ -1,13 +1,9 @@
-"""Joining operators of an ONNX graph, and measuring which joins pay on this machine."""
+"""Joining operators of an ONNX graph."""
 
 from __future__ import annotations
 
-import math
-import statistics
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import onnx_ir
@@ -30,22 +26,6 @@ FUSED = "MultiHeadAttention"
 """The operator of ONNX Runtime's that is a whole attention."""
 JOINED = "nightshift-joined"
 """What transformers calls an attention that becomes it."""
-
-
-Answer = Callable[[list[Any]], object]
-
-
-@dataclass(frozen=True)
-class Speed:
-    """What a text takes, in ms: when it comes alone, and as one of many at once."""
-
-    alone: float
-    together: float
-
-    @property
-    def both(self) -> float:
-        """Their geometric mean: a tenth less of either is worth the same."""
-        return math.sqrt(self.alone * self.together)
 
 
 def left_out(fusion: str) -> tuple[str, ...]:
@@ -127,47 +107,3 @@ def _take_numbers(node: Any) -> None:
 
 def _casts_to(node: Any, kind: onnx_ir.DataType) -> bool:
     return node is not None and node.op_type == "Cast" and node.attributes["to"].value == kind
-
-
-def latencies(
-    candidates: Mapping[str, Answer], texts: Sequence[Any], rounds: int = 5, rest: float = 0.0
-) -> dict[str, float]:
-    """Milliseconds that each candidate takes of the median text, one at a time, in the mean of the
-    rounds: the candidates in turn, each after `rest` seconds in which nothing runs."""
-    found = _timed(candidates, [[text] for text in texts], rounds, rest)
-    return {name: statistics.mean(times) for name, times in found.items()}
-
-
-def speeds(
-    candidates: Mapping[str, Answer], texts: Sequence[Any], rounds: int = 3
-) -> dict[str, Speed]:
-    """How fast each candidate is at one text at a time and at all of them at once, in turn."""
-    alone = latencies(candidates, texts, rounds)
-    together = _timed(candidates, [texts], rounds)
-    return {
-        name: Speed(alone[name], statistics.median(times) / len(texts))
-        for name, times in together.items()
-    }
-
-
-def _timed(
-    candidates: Mapping[str, Answer], calls: Sequence[Sequence[Any]], rounds: int,
-    rest: float = 0.0,
-) -> dict[str, list[float]]:  # fmt: skip
-    """Milliseconds that each candidate takes of the median call, of each round.
-
-    In turn, so that a machine that slows down for a while slows down all of them alike. The first
-    round only warms up, and is not told.
-    """
-    found: dict[str, list[float]] = {name: [] for name in candidates}
-    for turn in range(rounds + 1):
-        for name, predict in candidates.items():
-            time.sleep(rest if turn else 0.0)
-            took = []
-            for texts in calls:
-                started = time.perf_counter()
-                predict(list(texts))
-                took.append(1e3 * (time.perf_counter() - started))
-            if turn:
-                found[name].append(statistics.median(took))
-    return found

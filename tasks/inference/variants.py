@@ -20,7 +20,7 @@ from tasks.inference.agreement import Agreement, compare
 from tasks.inference.calibration import Feeds, calibrate
 from tasks.inference.early import leave_early
 from tasks.inference.exits import as_graph
-from tasks.inference.fusion import FUSIONS, Speed, fusable, latencies, left_out, speeds
+from tasks.inference.fusion import FUSIONS, fusable, left_out
 from tasks.inference.lowering import compiled, fix_shape, halve
 from tasks.inference.onnx_export import export_onnx, input_names, save
 from tasks.inference.predictor import Predictor
@@ -37,7 +37,7 @@ from tasks.inference.quantisation import (
 from tasks.inference.release import COMPILED, MODEL, TOKENIZER, Precision, Release, Session
 from tasks.inference.tables import added_up, needed_inputs
 from tasks.inference.targets import TARGETS, Target
-from tasks.stage.cores import cores
+from tasks.inference.timing import TEXTS_TIMED, Speed, speeds
 from tasks.stage.outputs import remove
 from tasks.training.batches import Encoded, encode
 from tasks.training.classifier import (
@@ -50,14 +50,6 @@ from tasks.training.early import as_plain, at_the_edge, certainties_of, read_exi
 from tasks.training.plan import OnCpu, Plan, make_plan
 from tasks.training.scoring import Logits, predict, predict_early
 
-TEXTS_TIMED = 32
-WORTH_IT = 1.3
-"""How many times as fast more threads must make one text: a core that buys less has more to give to
-the next text, and two threads that share one physical core, as those of a virtual machine may at
-times, are slower than one."""
-REST = 0.2
-"""Seconds before threads are timed again: on which cores they run is settled when they wake up, and
-holds for a while."""
 TEXTS_TOGETHER = 16
 """In a batch that activations are looked at on."""
 WHOLE = Recipe()
@@ -75,8 +67,6 @@ class Wishes(Protocol):
     def exact(self) -> Sequence[str] | None: ...
     @property
     def threads(self) -> int | None: ...
-    @property
-    def latency_threads(self) -> int | None: ...
     @property
     def min_agreement(self) -> float: ...
 
@@ -241,26 +231,6 @@ class Exported:
         print(f"export: fusions for {kind}, one text, of many: {'; '.join(told)}", flush=True)
         return dict(found)
 
-    def time_threads(self, folder: Path) -> dict[int, float]:
-        """Latency in ms of the variant in `folder` at one text at a time, by its threads: a thread
-        that gains in some draws and loses in others gains what it does in the mean.
-
-        What `fewest` says of them is written on its card. One entry when there is no choice.
-        """
-        card, most = Release.read(folder), self.wishes.threads or cores()
-        choices = sorted({2**power for power in range(most.bit_length())} | {most})
-        if self.wishes.latency_threads is not None:
-            choices = [min(self.wishes.latency_threads, most)]
-        elif card.session.provider is not None:
-            choices = [most]  # another processor does the work
-        times = {choices[0]: 0.0}
-        if len(choices) > 1:
-            loaded = {str(count): Predictor.load(folder, count) for count in choices}
-            found = latencies(loaded, self.texts[:TEXTS_TIMED], rest=REST)
-            times = {int(count): ms for count, ms in found.items()}
-        replace(card, session=replace(card.session, alone=fewest(times))).write(folder)
-        return times
-
     def graph(self, fusion: str = "none", early: bool = False) -> Path:
         """The fp32 graph, exported once for each kind of attention, all texts through all layers.
 
@@ -355,13 +325,6 @@ class Exported:
                 continue
             for row in range(len(next(iter(feeds.values())))):
                 yield {name: ids[row : row + 1] for name, ids in feeds.items()}
-
-
-def fewest(times: Mapping[int, float]) -> int:
-    """Of numbers of threads, with what a text takes by each, the least that no other one beats by
-    so much that it is worth it."""
-    limit = WORTH_IT * min(times.values())
-    return min(count for count, ms in times.items() if ms <= limit)
 
 
 def _length(text: Text) -> int:

@@ -14,7 +14,7 @@ from tasks.compression.families import FAMILIES, family_of
 from tasks.compression.levels import whole_model
 from tasks.compression.material import gather
 from tasks.data.dataset import read_examples
-from tasks.inference.variants import TEXTS_TIMED
+from tasks.inference.timing import TEXTS_TIMED
 from tasks.params.base import PARAMS, check, read
 from tasks.params.schema import Params
 from tasks.prune import FINETUNED

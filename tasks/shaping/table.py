@@ -15,9 +15,9 @@ from torch import nn
 from tasks.compression.families import Family
 from tasks.compression.surgery import cut, plain
 from tasks.data.dataset import Text
-from tasks.inference.fusion import latencies
 from tasks.inference.predictor import Predictor
 from tasks.inference.targets import TARGETS
+from tasks.inference.timing import latencies
 from tasks.inference.variants import Exported, Wishes
 from tasks.stage.outputs import remove
 from tasks.training.early import as_plain

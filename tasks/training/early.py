@@ -22,7 +22,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache, wraps
-from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,7 +34,6 @@ from torch import nn
 
 from tasks.task.answers import Floats
 from tasks.task.figures import softmax
-from tasks.training.first_token import reads_first
 from tasks.training.parts import layers_of
 
 FILE = "exits.safetensors"
@@ -45,11 +43,6 @@ NEVER = 1.0
 """No probability is above it."""
 EDGE = 1e-4
 """Of a probability: more than fp32 and the order of its sums make of it."""
-ASKED = 0.4
-"""What it costs to ask the last layer and the head, in layers: of the sample in int8, one text on a
-core, 60 of 150 microseconds."""
-LENS = 0.1
-"""What a lens adds: the twelfth of a layer's products, of the usual width."""
 PLAIN = 2
 """Where the family's own class stands: after the made one and `LeavesEarly`."""
 
@@ -175,13 +168,15 @@ def _in_place_of(model: nn.Module, path: str, layers: nn.ModuleList) -> Iterator
 
 def leaving_early(model: nn.Module, certainties: Mapping[int, float]) -> nn.Module:
     """The model, in place, answering after some layers where it is surer than `certainties`, of
-    which none means that every text goes through all layers."""
+    which none means that every text goes through all layers. Lenses elsewhere go."""
     if not certainties:
         return going_through(model)
     found: Any = model
     if not isinstance(model, LeavesEarly):
         found.__class__ = _made(found.__class__)
         found.lenses = nn.ModuleDict()
+    for place in {*found.lenses} - {*map(str, certainties)}:
+        del found.lenses[place]
     found.certainties = dict(certainties)
     return model
 
@@ -256,94 +251,6 @@ def certainties_of(model: Any) -> dict[int, float]:
 def places_of(model: Any) -> list[int]:
     """After how many layers texts may leave."""
     return sorted(certainties_of(model))
-
-
-def places(layers: int) -> list[int]:
-    """Where a model of so many layers may be asked: after 1, 2, 3, 4, 6, 8, 12, 16, … of them.
-
-    Each time costs a fraction of a layer, and must spare more than that: after the last but one
-    there is nothing left to spare.
-    """
-    powers = [2**power for power in range(layers.bit_length())]
-    halfway = [3 * power for power in powers]
-    return sorted(place for place in (*powers, *halfway) if place < layers - 1)
-
-
-def choose(full: Floats, early: Mapping[int, Floats], percent: float) -> list[Leaving]:
-    """How sure a text has to be to leave at each place, so that the answer stays what it was.
-
-    `full` are the logits of all layers and `early` those at each place [texts, classes], of texts
-    that the model has not learnt from. At most `percent` of other texts are to be expected to get
-    another answer than with all layers: conformal risk control (Angelopoulos et al. 2024), which
-    counts one more text as answered otherwise than has been seen (`can_tell`). Places have equal
-    parts of it, and what one doesn't use the next one may.
-    """
-    told, count = full.argmax(1), len(full)
-    stays, otherwise = np.ones(count, bool), 0
-    found = []
-    for number, (place, logits) in enumerate(sorted(early.items()), 1):
-        sure, differs = softmax(logits).max(1), logits.argmax(1) != told
-        allowed = percent / 100 * (count + 1) * number / len(early) - 1 - otherwise
-        rows = np.flatnonzero(stays)
-        rows = rows[np.argsort(-sure[rows], kind="stable")]
-        leaving = rows[np.cumsum(differs[rows]) <= allowed]
-        certainty = NEVER
-        if len(leaving):
-            beside = rows[min(len(leaving), len(rows) - 1)]
-            certainty = float(sure[leaving[-1]] + sure[beside]) / 2
-            leaving = leaving[sure[leaving] > certainty]
-        otherwise += int(differs[leaving].sum())
-        stays[leaving] = False
-        found.append(Leaving(place, certainty, len(leaving) / count))
-    return found
-
-
-def can_tell(texts: int, percent: float) -> bool:
-    """Whether so many are enough for `choose` to let any leave."""
-    return percent / 100 * (texts + 1) >= 1
-
-
-def cheapest(
-    full: Floats, early: Mapping[int, Floats], percent: float, layers: int, asked: float
-) -> list[Leaving]:
-    """The choice of places, of those of `early`, by which a text goes through the fewest layers.
-
-    Each has what `choose` makes of it: a place that is left out leaves its part to the others. It
-    may be none. `asked` is what asking at one costs, in layers.
-    """
-    places = sorted(early)
-    some = [each for count in range(len(places) + 1) for each in combinations(places, count)]
-    found = [choose(full, {place: early[place] for place in each}, percent) for each in some]
-    return min(found, key=lambda each: layers_run(each, layers, asked))
-
-
-def layers_run(leaving: list[Leaving], layers: int, asked: float) -> float:
-    """How many of its layers a text goes through in the mean, the last one being `asked` of one."""
-    run, stay, before = 0.0, 1.0, 0
-    for each in leaving:
-        run += stay * (each.after - before + asked)
-        stay, before = stay - each.share, each.after
-    return run + stay * (layers - 1 - before + asked)
-
-
-def cost_of_asking(model: nn.Module) -> float:
-    """In layers, of which a last one that is computed for every token is a whole."""
-    lens = LENS if len(getattr(model, "lenses", ())) else 0.0
-    return lens + (ASKED if reads_first(model) else 1.0)
-
-
-def chosen(
-    model: nn.Module, full: Floats, early: Mapping[int, Floats], percent: float
-) -> list[Leaving]:
-    """Of the places of `early` a classifier of one class a text keeps those, in place, by which
-    leaving spares most; the logits are as in `choose`."""
-    layers = len(layers_of(model))
-    found = cheapest(full, early, percent, layers, cost_of_asking(model))
-    lenses: Any = getattr(model, "lenses", {})
-    for place in {*lenses} - {str(each.after) for each in found}:
-        del lenses[place]
-    leaving_early(model, {each.after: each.certainty for each in found})
-    return found
 
 
 def at_the_edge(model: nn.Module, early: Mapping[int, Floats]) -> npt.NDArray[np.bool_]:

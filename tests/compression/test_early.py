@@ -8,16 +8,29 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from tasks.compression.exits import let_leave
+from tasks.compression.leaving import cheapest, places
 from tasks.compression.material import encoded
 from tasks.data.dataset import read_examples
 from tasks.params.prune import Prune
 from tasks.prune import FINETUNED, MODELS, prune
 from tasks.stage.outputs import sha256
 from tasks.training.classifier import load_finetuned, load_tokenizer
-from tasks.training.early import certainties_of, read_exits
+from tasks.training.early import (
+    NEVER,
+    certainties_of,
+    leaving_early,
+    places_of,
+    read_exits,
+    with_lenses,
+)
+from tasks.training.first_token import reading_first
 from tasks.training.plan import make_plan
+from tasks.training.pooling import pooled
 from tasks.training.scoring import predict
+from tests.made import model_of
 
 WANTED = Prune(
     layers=0, neurons=0.25, heads=0, max_levels=2, max_drop=100, threads=1, precision="fp32",
@@ -91,3 +104,31 @@ def test_a_level_of_all_layers_learns_no_other_answer_by_leaving_early(
         weights.append(sha256(MODELS / "level1" / "model.safetensors"))
     assert level["leaving"]
     assert (weights[0] == weights[1]) == (layers == 0)
+
+
+def asked_with_lenses(pooling: str) -> tuple[Any, np.ndarray, dict[int, np.ndarray]]:
+    """Four layers with lenses at each place; its logits of three texts, of all layers and there."""
+    torch.manual_seed(3)
+    model: Any = reading_first(pooled(model_of("bert"), pooling)).eval()
+    leaving_early(model, dict.fromkeys(places(4), NEVER))
+    with_lenses(model, places_of(model))
+    for parameter in model.parameters():
+        parameter.data += 0.2 * torch.randn_like(parameter)
+    ids = torch.tensor([[2, 7, 9, 3], [2, 11, 8, 6], [2, 4, 3, 5]])
+    with torch.no_grad():
+        found = model(input_ids=ids, attention_mask=torch.ones_like(ids))
+    return model, found.logits.numpy(), {at: each.numpy() for at, each in found.early.items()}
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_a_model_has_the_places_that_spare_most(pooling: str) -> None:
+    model, full, early = asked_with_lenses(pooling)
+    found = let_leave(model, full, early, 100.0)
+    asked = {each.after: each.certainty for each in found}
+    assert certainties_of(model) == pytest.approx(asked)
+    assert {*model.lenses} == {*map(str, asked)}, "the others are gone"
+    cost = 0.5 if pooling == "cls" else 1.1
+    assert found == cheapest(full, early, 100.0, 4, cost)
+    assert found
+    assert let_leave(model, full, early, 5.0) == []
+    assert certainties_of(model) == {}, "three texts are too few"

@@ -15,10 +15,11 @@ import torch
 
 from tasks.export import _fastest, _judge
 from tasks.inference.agreement import compare
-from tasks.inference.fusion import FUSED, Speed, fusable, latencies, speeds
+from tasks.inference.fusion import FUSED, fusable
 from tasks.inference.onnx_export import export_onnx, input_names
 from tasks.inference.projections import JOINED
 from tasks.inference.quantisation import quantise
+from tasks.inference.timing import Speed, latencies, speeds
 from tasks.params.export import Export
 from tasks.stage.errors import BadInput
 from tasks.task.classification import Classification

@@ -20,7 +20,8 @@ from tasks.inference.predictor import Predictor
 from tasks.inference.quantisation import Recipe, without
 from tasks.inference.release import COMPILED, MODEL, Precision, Release, graph_of, verify
 from tasks.inference.targets import TARGETS
-from tasks.inference.variants import WHOLE, Exported, fewest
+from tasks.inference.timing import fewest, time_threads
+from tasks.inference.variants import WHOLE, Exported
 from tasks.params.export import Export, TargetName
 from tasks.stage.errors import BadInput
 from tasks.training.classifier import load_finetuned, load_pretrained, load_tokenizer
@@ -261,25 +262,22 @@ def test_what_was_timed_is_not_made_again(
 
 
 def test_as_many_threads_as_are_worth_it_work_on_one_text(
-    exported: Exported, variants: dict[tuple[str, str], Variant], tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    exported: Exported, variants: dict[tuple[str, str], Variant], tmp_path: Path
+) -> None:
     assert fewest({1: 1.0, 2: 0.98, 4: 1.5}) == 1
     assert fewest({1: 1.0, 2: 0.8}) == 1
     assert fewest({1: 1.0, 2: 0.7, 4: 0.6, 8: 2.0}) == 2
     assert fewest({1: 1.0, 2: 0.7, 4: 0.5}) == 4
     folder = Path(shutil.copytree(variants["cpu", "fp32"].folder, tmp_path / "release"))
-    monkeypatch.setattr(exported, "wishes", Export(threads=3))
-    times = exported.time_threads(folder)
+    times = time_threads(folder, exported.texts, Export(threads=3))
     assert sorted(times) == [1, 2, 3]
     assert verify(folder).session.alone == fewest(times)
     for pinned, expected in ((2, 2), (9, 3)):
-        monkeypatch.setattr(exported, "wishes", Export(threads=3, latency_threads=pinned))
-        assert exported.time_threads(folder) == {expected: 0.0}
+        wishes = Export(threads=3, latency_threads=pinned)
+        assert time_threads(folder, exported.texts, wishes) == {expected: 0.0}
         assert Release.read(folder).session.alone == expected
     there = Path(shutil.copytree(variants["cuda", "fp16"].folder, tmp_path / "cuda"))
-    monkeypatch.setattr(exported, "wishes", Export(threads=3))
-    assert exported.time_threads(there) == {3: 0.0}
+    assert time_threads(there, exported.texts, Export(threads=3)) == {3: 0.0}
 
 
 def test_without_openvino_it_is_said_what_to_install(
