@@ -13,7 +13,8 @@ from datetime import datetime
 
 from tasks.handover.run import Run
 from tasks.stage.errors import StageError, Unavailable
-from tasks.store.store import TRIES_TO_MOVE_ON, Found, to_json
+from tasks.store.entries import Found
+from tasks.store.store import TRIES_TO_MOVE_ON, to_json
 
 FOLDER = "runs/_journal/"
 """No run's folder: an id has no `_`."""

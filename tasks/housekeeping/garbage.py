@@ -21,8 +21,9 @@ from tasks.housekeeping.roots import Root, roots
 from tasks.params.housekeeping import Housekeeping
 from tasks.registry.manifest import together
 from tasks.stage.errors import StageError
+from tasks.store.entries import Entry
 from tasks.store.lock import Exclusive, Say, clock, exclusive
-from tasks.store.store import Entry, Store, to_json
+from tasks.store.store import Store, to_json
 
 CODE = "code/"
 REMOVED = "housekeeping/removed/"

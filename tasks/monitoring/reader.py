@@ -9,7 +9,8 @@ from tasks.handover.journal import Entry, timestamp
 from tasks.handover.run import Record
 from tasks.registry.aliases import Aliases, read_aliases
 from tasks.stage.errors import StageError
-from tasks.store.store import Found, Store
+from tasks.store.entries import Found
+from tasks.store.store import Store
 
 LISTED_AT_ONCE = 1000
 """Keys that a bucket lists in one request."""

@@ -147,7 +147,8 @@ def check_s3() -> Finding:
 
 def check_store() -> Finding:
     """Whether the store answers, can be written, and decides races between two writers."""
-    from tasks.store.store import PROBE, open_store
+    from tasks.store.entries import PROBE
+    from tasks.store.store import open_store
 
     key = f"{PROBE}{uuid.uuid4().hex}"
     advice = "set NIGHTSHIFT_STORE to a folder or s3://bucket/prefix that may be written"

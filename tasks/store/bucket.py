@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from tasks.sources.aws import asked, client, code_of
 from tasks.stage.errors import BadInput, Unavailable
 from tasks.stage.outputs import sha256
-from tasks.store.store import PROBE, Entry, Found
+from tasks.store.entries import PROBE, Entry, Found
 
 NEEDS = (
     "s3:ListBucket on the bucket, s3:GetObject and s3:PutObject on its objects: docs/bucket.md has "

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tasks.stage.errors import BadInput, Unavailable
 from tasks.stage.outputs import sha256
-from tasks.store.store import Entry, Found
+from tasks.store.entries import Entry, Found
 
 _OWN = ".store"
 """What the store keeps for itself: half-written files, and the lock of compare-and-set."""

@@ -20,7 +20,8 @@ from contextlib import contextmanager, suppress
 from typing import Self
 
 from tasks.stage.errors import StageError, Unavailable
-from tasks.store.store import Entry, Store, read_record, to_json
+from tasks.store.entries import Entry
+from tasks.store.store import Store, read_record, to_json
 
 ROOM = "locks/"
 SHARED = f"{ROOM}shared/"

@@ -14,6 +14,7 @@ from tasks.task.answers import Doubles, Floats, Ints, Material, Pieces, Predicti
 from tasks.task.base import PLAIN, Shaping, Task
 from tasks.task.figures import f_score, furthest, no_probabilities, softmax
 from tasks.task.labels import Refused, label_text
+from tasks.task.simple import classes
 
 if TYPE_CHECKING:
     import torch
@@ -133,8 +134,6 @@ class Classification(Task):
     def learned(
         self, train: Material, validation: Material, test: Material
     ) -> tuple[list[Prediction], list[Prediction]]:
-        from tasks.task.simple import classes
-
         return classes(self, train, validation, test)
 
     def wrongness(self, truth: Sequence[str], answers: Sequence[Prediction]) -> Doubles:

@@ -15,6 +15,7 @@ from tasks.task.base import PLAIN, Shaping, Task
 from tasks.task.bio import OUTSIDE, Span, chunks, marked
 from tasks.task.figures import f_score, hits, overlap, softmax
 from tasks.task.labels import Refused, is_missing
+from tasks.task.simple import lexicon
 
 if TYPE_CHECKING:
     import torch
@@ -199,8 +200,6 @@ class Entities(Task):
     def learned(
         self, train: Material, validation: Material, test: Material
     ) -> tuple[list[Prediction], list[Prediction]]:
-        from tasks.task.simple import lexicon
-
         return lexicon(self, train, validation, test)
 
     def claims(self, label: str) -> set[tuple[Any, ...]]:

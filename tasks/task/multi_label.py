@@ -13,6 +13,7 @@ from tasks.task.answers import Doubles, Floats, Ints, Material, Pieces, Predicti
 from tasks.task.base import PLAIN, Shaping, Target, Task
 from tasks.task.figures import f_score, furthest, hits, no_probabilities, overlap, sigmoid
 from tasks.task.labels import Refused, is_missing, label_text
+from tasks.task.simple import sets
 
 if TYPE_CHECKING:
     import torch
@@ -136,8 +137,6 @@ class MultiLabel(Task):
     def learned(
         self, train: Material, validation: Material, test: Material
     ) -> tuple[list[Prediction], list[Prediction]]:
-        from tasks.task.simple import sets
-
         return sets(self, train, validation, test)
 
     def fault(self, answer: Prediction) -> str | None:

@@ -12,6 +12,7 @@ import numpy as np
 from tasks.task.answers import Doubles, Floats, Ints, Material, Pieces, Prediction
 from tasks.task.base import PLAIN, Shaping, Target, Task
 from tasks.task.labels import Refused, is_missing
+from tasks.task.simple import numbers
 
 if TYPE_CHECKING:
     import torch
@@ -133,8 +134,6 @@ class Regression(Task):
     def learned(
         self, train: Material, validation: Material, test: Material
     ) -> tuple[list[Prediction], list[Prediction]]:
-        from tasks.task.simple import numbers
-
         return numbers(self, train, validation, test)
 
     def wrongness(self, truth: Sequence[str], answers: Sequence[Prediction]) -> Doubles:

@@ -6,18 +6,12 @@ import re
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tasks.task.answers import Material, Pieces, Prediction
 from tasks.task.base import Task
-
-if TYPE_CHECKING:
-    from tasks.task.classification import Classification
-    from tasks.task.entities import Entities
-    from tasks.task.multi_label import MultiLabel
-    from tasks.task.regression import Regression
 
 IDEOGRAPHS = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 TOKEN = rf"[{IDEOGRAPHS}]|[^\W{IDEOGRAPHS}]+"
@@ -33,7 +27,7 @@ Answers = tuple[list[Prediction], list[Prediction]]
 """To the validation and to the test texts."""
 
 
-def classes(task: Classification, train: Material, validation: Material, test: Material) -> Answers:
+def classes(task: Task, train: Material, validation: Material, test: Material) -> Answers:
     """TF-IDF of words and word pairs with logistic regression; of one class only, always that."""
     from sklearn.linear_model import LogisticRegression
 
@@ -50,7 +44,7 @@ def classes(task: Classification, train: Material, validation: Material, test: M
     return _tfidf(task, (train, validation, test), model, list, answers)
 
 
-def sets(task: MultiLabel, train: Material, validation: Material, test: Material) -> Answers:
+def sets(task: Task, train: Material, validation: Material, test: Material) -> Answers:
     """As `classes`, a regression a class."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
@@ -65,7 +59,7 @@ def sets(task: MultiLabel, train: Material, validation: Material, test: Material
     return _tfidf(task, (train, validation, test), model, task.targets, answers)
 
 
-def numbers(task: Regression, train: Material, validation: Material, test: Material) -> Answers:
+def numbers(task: Task, train: Material, validation: Material, test: Material) -> Answers:
     """TF-IDF of words and word pairs with ridge regression."""
     from sklearn.linear_model import Ridge
 
@@ -78,7 +72,7 @@ def numbers(task: Regression, train: Material, validation: Material, test: Mater
     return _tfidf(task, (train, validation, test), model, task.targets, answers)
 
 
-def lexicon(task: Entities, train: Material, validation: Material, test: Material) -> Answers:
+def lexicon(task: Task, train: Material, validation: Material, test: Material) -> Answers:
     """Each word gets the tag that it has most often in training; an unknown one has none."""
     seen: defaultdict[str, Counter[int]] = defaultdict(Counter)
     for text, label in zip(*train, strict=True):
@@ -91,8 +85,10 @@ def lexicon(task: Entities, train: Material, validation: Material, test: Materia
     def answer(text: str) -> Prediction:
         words, pieces = _words(text)
         logits = np.array([rows.get(word, unknown) for word in words], np.float32)
+        logits = logits.reshape(-1, len(task.outputs))
         bounds = np.array([0, len(words)], np.int64)
-        return task.decode(logits.reshape(-1, len(task.outputs)), [text], [pieces], bounds)[0]
+        found: Prediction = task.decode(logits, [text], [pieces], bounds)[0]
+        return found
 
     return [answer(text) for text in validation[0]], [answer(text) for text in test[0]]
 

@@ -11,7 +11,8 @@ from tasks.handover import journal
 from tasks.handover.journal import KEPT, Entry
 from tasks.handover.prepare import prepare
 from tasks.stage.errors import StageError
-from tasks.store.store import Found, Store
+from tasks.store.entries import Found
+from tasks.store.store import Store
 from tests.handover.project import make_project
 from tests.monitoring.made import began, came_through, judged, night
 
