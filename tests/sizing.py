@@ -71,7 +71,7 @@ ROW_BYTES = 60
 
 # As `params.yaml` has it.
 EPOCHS, BATCH, SPLIT = 2, 32, 0.1
-COPIES, MOST_TAUGHT_TOKENS = 2, 1_000_000
+COPIES, MOST_TAUGHT_TOKENS = 2, 3_000_000
 TIMED_TEXTS = 5 * 200
 LEVELS = (0.83, 0.35)
 """Share of the numbers in the layers that the levels have: of the sample's family, both kept."""

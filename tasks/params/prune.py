@@ -43,7 +43,7 @@ class Prune(Section):
     )
     augment: int = Field(2, ge=0, description="altered copies of each text to be taught on")
     max_tokens: int = Field(
-        1_000_000,
+        3_000_000,
         ge=0,
         description="of all texts and copies; beyond it what has no label is left out",
     )
