@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -111,13 +112,17 @@ def leave_by_lenses(
 def let_leave(
     model: nn.Module, full: Floats, early: Mapping[int, Floats], percent: float
 ) -> list[Leaving]:
-    """Have texts leave a model that is asked early, in place, where that spares most.
+    """Have texts leave a model that is asked early, in place, where that spares most; lenses
+    elsewhere go.
 
     `full` are the logits of all its layers and `early` those at each place [texts, classes], of
     texts that it has not learnt from; of 100 others at most `percent` may be expected to get
     another answer.
     """
     found = cheapest(full, early, percent, len(layers_of(model)), cost_of_asking(model))
+    lenses: Any = getattr(model, "lenses", {})
+    for place in {*lenses} - {str(each.after) for each in found}:
+        del lenses[place]
     leaving_early(model, {each.after: each.certainty for each in found})
     return found
 

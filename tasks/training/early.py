@@ -168,15 +168,13 @@ def _in_place_of(model: nn.Module, path: str, layers: nn.ModuleList) -> Iterator
 
 def leaving_early(model: nn.Module, certainties: Mapping[int, float]) -> nn.Module:
     """The model, in place, answering after some layers where it is surer than `certainties`, of
-    which none means that every text goes through all layers. Lenses elsewhere go."""
+    which none means that every text goes through all layers."""
     if not certainties:
         return going_through(model)
     found: Any = model
     if not isinstance(model, LeavesEarly):
         found.__class__ = _made(found.__class__)
         found.lenses = nn.ModuleDict()
-    for place in {*found.lenses} - {*map(str, certainties)}:
-        del found.lenses[place]
     found.certainties = dict(certainties)
     return model
 
