@@ -2,8 +2,9 @@
 
 Every model becomes an fp32 graph with the fusions that measure fastest on this machine, and an
 int8 one; each variant is run against PyTorch on real validation text through the very `Predictor`
-that will serve it. An int8 that disagrees is mended by leaving in fp32 what it distorts most. What
-still disagrees beyond its limit fails the stage instead of shipping. Several tasks over one encoder
+that will serve it. An int8 that disagrees is mended: what it distorts most stays in fp32, and each
+token has a range of its own where that is not enough. What still disagrees beyond its limit fails
+the stage instead of shipping. Several tasks over one encoder
 are one graph, with an output for each.
 """
 
@@ -95,6 +96,7 @@ def _variants(
             "thread_times": {str(count): ms for count, ms in times.items()},
             "megabytes": megabytes(weights_of(folder)),
             "bits": how.get("bits"),
+            "ranges": how.get("ranges"),
             **asdict(agreement),
             "mended": None if mending is None else asdict(mending),
         }
@@ -177,7 +179,8 @@ def _judge(finding: dict[str, Any], params: Export, found: list[dict[str, Any]])
     elif same < params.min_agreement:
         reason = (
             f"it agrees with PyTorch on {100 * same:.2f} % of the answers to {finding['texts']} "
-            f"texts; export.min_agreement is {100 * params.min_agreement:g} %"
+            f"texts; export.min_agreement is {100 * params.min_agreement:g} %, and export.variants "
+            f"may do without {finding['precision']}"
         )
     if reason:
         raise BadInput(f"{finding['variant']} must not ship: {reason}", {"variants": found})

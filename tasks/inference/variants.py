@@ -27,7 +27,9 @@ from tasks.inference.predictor import Predictor
 from tasks.inference.quantisation import (
     Harm,
     Mending,
+    Ranges,
     Recipe,
+    Way,
     harms,
     mend,
     quantisable,
@@ -54,6 +56,9 @@ TEXTS_TOGETHER = 16
 """In a batch that activations are looked at on."""
 WHOLE = Recipe()
 """Everything in int8."""
+FEW = 8
+"""One operator of so many may stay in fp32 before each token has a range of its own: an operator in
+fp32 takes three times as long, such ranges up to a fifth longer."""
 
 
 class Wishes(Protocol):
@@ -149,19 +154,19 @@ class Exported:
         predictor = self.served(folder, target, precision, fusion, mending.recipe)
         return self.compare(reference, predictor), mending
 
-    def harms(self, target: Target, fusion: str) -> dict[str, Harm]:
+    def harms(self, target: Target, fusion: str, ranges: Ranges = "tensor") -> dict[str, Harm]:
         """What int8 does to each operator, by a few texts."""
         length, few = self.tokenizer.model_max_length, self.texts[:TEXTS_TOGETHER]
         encoded = encode(self.tokenizer, few, None, self.task, length, self.stride)
         batch = encoded.collate(np.arange(len(encoded)))
         feeds = {name: batch[name].numpy() for name in self.names}
-        return harms(self.graph(fusion), feeds, target.overflows)
+        return harms(self.graph(fusion), feeds, target.overflows, ranges)
 
     def mend(
         self, target: Target, fusion: str, reference: Logits, whole: Predictor,
         found: Mapping[str, Harm],
     ) -> Mending:  # fmt: skip
-        """Find what must not be int8, by trying; the trials go through the Predictor as well.
+        """Find what int8 must be like, by trying; the trials go through the Predictor as well.
 
         `whole` is that of everything in int8: all read the texts alike.
         """
@@ -175,10 +180,18 @@ class Exported:
         def enough(logits: Logits) -> bool:
             return self._enough(self._compare(reference, logits, whole))
 
-        mending = mend(found, answer, reference, enough)
-        left = ", ".join(mending.recipe.exact)
-        print(f"export: {name}: answers best with {left} in fp32", flush=True)
+        mending = mend(self._ways(target, fusion, found), answer, reference, enough)
+        print(f"export: {name}: answers best with {mending}", flush=True)
         return mending
+
+    def _ways(self, target: Target, fusion: str, found: Mapping[str, Harm]) -> Iterator[Way]:
+        """Ranges that are found beforehand are everybody's; else each token may have one."""
+        if target.static is not None:
+            yield Way("tensor", found, len(found) - 1)
+            return
+        yield Way("tensor", found, len(found) // FEW)
+        theirs = self.harms(target, fusion, "token")
+        yield Way("token", theirs, len(theirs) - 1)
 
     def served(
         self, folder: Path, target: Target, precision: Precision, fusion: str, recipe: Recipe
@@ -258,7 +271,7 @@ class Exported:
         if self.leaves_early(target):
             how["early"] = {str(place): each for place, each in self.certainties.items()}
         if precision == "int8":
-            how |= {"exact": list(recipe.exact), "bits": recipe.bits}
+            how |= {"exact": [*recipe.exact], "bits": recipe.bits, "ranges": recipe.ranges}
         self._write_graph(folder / MODEL, target, precision, fusion, recipe)
         if target.compiled:
             compiled(folder / MODEL, folder / COMPILED, left_out(fusion))

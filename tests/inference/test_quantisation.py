@@ -14,13 +14,22 @@ from tasks.export import _check_exact
 from tasks.inference.fusion import FUSIONS, LAYERNORM
 from tasks.inference.onnx_export import export_onnx, input_names
 from tasks.inference.predictor import Predictor
-from tasks.inference.quantisation import Harm, Recipe, mend, quantisable, quantise, without
+from tasks.inference.quantisation import (
+    Harm,
+    Recipe,
+    Way,
+    mend,
+    quantisable,
+    quantise,
+    without,
+)
 from tasks.inference.release import MODEL, Release
 from tasks.inference.targets import TARGETS
 from tasks.inference.variants import Exported
 from tasks.measuring.machine import describe_cpu
 from tasks.params.export import Export
 from tasks.stage.errors import BadInput
+from tasks.task.answers import Floats
 from tasks.training.classifier import load_finetuned, load_tokenizer
 from tests.made import opinions
 
@@ -130,6 +139,17 @@ def test_what_is_exact_stays_in_fp32(tiny: Exported, tmp_path: Path) -> None:
     assert [product.op_type for product in products] == ["MatMul"]
 
 
+@pytest.mark.parametrize("ranges", ["tensor", "token"])
+def test_a_product_that_adds_a_bias_stays_so_as_well(
+    tiny: Exported, tmp_path: Path, ranges: Any
+) -> None:
+    quantise(tiny.graph(), tmp_path / "int8.onnx", Recipe(exact=("classifier",), ranges=ranges))
+    products = [n for n in onnx.load(tmp_path / "int8.onnx").graph.node if n.op_type == "MatMul"]
+    assert [each.name for each in products if not each.name.startswith("node_")] == [
+        "classifier_MatMul"
+    ]
+
+
 def test_what_is_to_be_exact_and_is_not_there_is_named(tiny: Exported) -> None:
     name = "bert.pooler.sense"
     with pytest.raises(BadInput, match=rf"export.exact: got '{name}'; takes .*bert.pooler.dense"):
@@ -219,8 +239,9 @@ def answer(worth: dict[str, float]) -> object:
     return found
 
 
-def rounded(worth: dict[str, float]) -> dict[str, Harm]:
-    return {name: Harm(each, 0.0) for name, each in worth.items()}
+def way(worth: dict[str, float]) -> Way:
+    harms = {name: Harm(each, 0.0) for name, each in worth.items()}
+    return Way("tensor", harms, len(harms) - 1)
 
 
 def test_fewer_bits_are_for_what_is_not_left_out() -> None:
@@ -246,7 +267,7 @@ def small(logits: np.ndarray) -> bool:
 def test_as_little_as_will_do_is_left_out(limit: object, recipe: Recipe) -> None:
     worth = {"a": 3.0, "b": 0.2, "c": 1.0, "d": 0.1, "e": 0.05}
     reference = np.zeros((2, 2), np.float32)
-    mending = mend(rounded(worth), answer(worth), reference, limit)  # type: ignore[arg-type]
+    mending = mend([way(worth)], answer(worth), reference, limit)  # type: ignore[arg-type]
     assert mending.recipe == recipe
 
 
@@ -255,5 +276,34 @@ def test_logits_that_are_no_numbers_are_not_the_nearest() -> None:
         return np.full((1, 1), 9 if recipe.exact == ("a",) else np.nan, np.float32)
 
     worth = {"b": 1.0, "a": 2.0, "c": 0.5}
-    mending = mend(rounded(worth), found, np.zeros((1, 1), np.float32), lambda _logits: False)
+    mending = mend([way(worth)], found, np.zeros((1, 1), np.float32), lambda _logits: False)
     assert mending.recipe == Recipe(exact=("a",))
+
+
+def test_where_leaving_out_a_few_is_not_enough_each_token_has_a_range() -> None:
+    told: list[Recipe] = []
+    tensor = way({"a": 3.0, "b": 1.0, "c": 0.5})._replace(most=1)
+    token = Way("token", {"a": Harm(0.1, 0.0), "b": Harm(0.3, 0.0), "c": Harm(0.2, 0.0)}, 2)
+
+    def found(recipe: Recipe) -> np.ndarray:
+        told.append(recipe)
+        return np.full((1, 1), 9.0 - 3 * (recipe.ranges == "token") - len(recipe.exact), np.float32)
+
+    mending = mend([tensor, token], found, np.zeros((1, 1), np.float32), lambda _logits: False)
+    assert told == [
+        Recipe(("a",)),
+        Recipe(ranges="token"),
+        Recipe(("b",), ranges="token"),
+        Recipe(("b", "c"), ranges="token"),
+    ]
+    assert mending.recipe == told[-1], "the nearest"
+    assert mending.harms == token.harms
+    assert str(mending) == (
+        "a range of its own for each token, and 2 of 3 operators in fp32 (b, c)"
+    )
+
+    def near(logits: Floats) -> bool:
+        return bool(logits.max() < 7)
+
+    mending = mend([tensor, token], found, np.zeros((1, 1), np.float32), near)
+    assert mending.recipe == Recipe(ranges="token")
