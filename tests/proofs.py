@@ -1,9 +1,7 @@
 """Proofs that take too long for the test suite: each is a command, and prints its table.
 
-    .venv/bin/python -m tests.proofs salts        the release over three splits of the sample
-    .venv/bin/python -m tests.proofs processes    one process against two, over three seeds
-    .venv/bin/python -m tests.proofs newsgroups   data of one's own: 20 classes, three lines changed
-    .venv/bin/python -m tests.proofs overhead     a stage on a worker against plain `dvc repro`
+    .venv/bin/python -m tests.proofs processes   one process against two, over three seeds
+    .venv/bin/python -m tests.proofs overhead    a stage on a worker against plain `dvc repro`
 
 Every run works in a fresh clone of the last commit, below .nightshift/proofs.
 """
@@ -75,30 +73,6 @@ def mean(values: list[float]) -> float:
 
 
 @app.command()
-def salts(
-    names: list[str] = ["nightshift", "second", "third"],  # noqa: B006
-    rounds: int = 5,
-) -> None:
-    """The whole graph under each salt: the release against the fine-tuned model."""
-    drops, accuracies = [], []
-    for salt in names:
-        folder = clone(f"salt-{salt}", {"ingest": {"salt": salt}, "benchmark": {"rounds": rounds}})
-        seconds = run(folder, "tasks.cli", "run")
-        found, chosen = read(folder, "metrics"), read(folder, "benchmark")["chosen"]
-        release = found["release"]
-        drops.append(release["drop_test"])
-        accuracies.append(found["finetuned"]["accuracy"])
-        print(
-            f"PROOF salt {salt}: {chosen}: fine-tuned {100 * accuracies[-1]:.2f} %, release "
-            f"{100 * release['accuracy']:.2f} % on test ({drops[-1]:+.2f} points lost; validation "
-            f"{release['drop_validation']:+.2f}), {release['speedup']:.1f}x, batches "
-            f"{release['throughput_speedup']:.1f}x, {release['size_mb']:.1f} MB, {seconds:.0f} s",
-            flush=True,
-        )
-    print(f"PROOF mean: fine-tuned {100 * mean(accuracies):.2f} %, {mean(drops):+.2f} points lost")
-
-
-@app.command()
 def processes(seeds: list[int] = [17, 18, 19], epochs: int = 1) -> None:  # noqa: B006
     """finetune with one and with two processes at the same effective batch."""
     start = clone("processes", {})
@@ -121,25 +95,6 @@ def processes(seeds: list[int] = [17, 18, 19], epochs: int = 1) -> None:  # noqa
             )
     one, two = (mean(found) for found in accuracies.values())
     print(f"PROOF mean: one {one:.2f} %, two {two:.2f} %, difference {two - one:+.2f} points")
-
-
-@app.command()
-def newsgroups(rows: int = 4000) -> None:
-    """20 newsgroups as a CSV of one's own, with only source, text and label changed."""
-    table = FOLDER / "newsgroups.csv"
-    table.parent.mkdir(parents=True, exist_ok=True)
-    run(ROOT, "tasks.cli", "sample", "newsgroups", str(table), "--rows", str(rows))
-    columns = {"source": str(table), "text": "text", "label": "label"}
-    folder = clone("newsgroups", {"ingest": columns})
-    seconds = run(folder, "tasks.cli", "run")
-    found = read(folder, "metrics")
-    print(
-        f"PROOF newsgroups: {read(folder, 'benchmark')['chosen']}: fine-tuned "
-        f"{100 * found['finetuned']['accuracy']:.2f} %, release "
-        f"{100 * found['release']['accuracy']:.2f} %, TF-IDF "
-        f"{100 * found['tfidf']['accuracy']:.2f} %, "
-        f"{found['release']['speedup']:.1f}x, {seconds:.0f} s"
-    )
 
 
 @app.command()

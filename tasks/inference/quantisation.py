@@ -55,16 +55,6 @@ class Harm:
     """Of sums of two products in 16 bits, as x86 without VNNI has them (Intel's VPMADDUBSW)."""
 
 
-class Way(NamedTuple):
-    """A kind of int8 that operators may be left out of."""
-
-    ranges: Ranges
-    harms: Mapping[str, Harm]
-    """What it does to each operator."""
-    most: int
-    """How many of them may stay in fp32."""
-
-
 @dataclass(frozen=True)
 class Mending:
     """What was found out about a graph whose int8 answers otherwise than it should."""
@@ -83,6 +73,20 @@ class Mending:
         ranges = "a range of its own for each token" if self.recipe.ranges == "token" else ""
         left = f"{len(exact)} of {len(self.harms)} operators in fp32 ({names})" if exact else ""
         return ", and ".join(each for each in (ranges, left) if each) or "no operator in fp32"
+
+
+class Way(NamedTuple):
+    """A kind of int8 that operators may be left out of."""
+
+    ranges: Ranges
+    harms: Mapping[str, Harm]
+    """What it does to each operator."""
+    most: int
+    """How many of them may stay in fp32."""
+
+    def left_out(self, names: Collection[str]) -> Mending:
+        """So, but for these operators."""
+        return Mending(without(names, self.harms, self.ranges), {**self.harms})
 
 
 def quantise(source: Path, target: Path, recipe: Recipe = Recipe()) -> None:
@@ -192,18 +196,14 @@ def mend(
     nearest: Mending | None = None
     least = float("inf")
     for way in ways:
-
-        def left_out(names: Collection[str], way: Way = way) -> Mending:
-            return Mending(without(names, way.harms, way.ranges), {**way.harms})
-
         worst_first = sorted(way.harms, key=lambda name: -way.harms[name].rounding)
         counts = _twice_each_time(way.most)
         if nearest is None:
-            nearest = left_out(())
+            nearest = way.left_out(())
         else:
             counts = [0, *counts]
         for count in counts:
-            mending = left_out(worst_first[:count])
+            mending = way.left_out(worst_first[:count])
             logits = answer(mending.recipe)
             if enough(logits):
                 return mending

@@ -2,8 +2,9 @@
 
 Some models, decoders above all, have activations in a token or two of a text that are hundreds of
 times as large as the others (Sun et al. 2024). A range that the whole input of a product shares is
-lost on them; the range of a token is lost for that token alone. ONNX Runtime's dynamic quantisation
-has the former only, and its products by blocks (`MatMulNBits`) take half as long again.
+lost on them; the range of a token is lost for that token alone. And what a text is told then does
+not depend on those that are in a batch with it. ONNX Runtime's dynamic quantisation has shared
+ranges alone.
 """
 
 from __future__ import annotations
