@@ -87,7 +87,8 @@ def _rounded(given: str, opset: int) -> list[onnx.NodeProto]:
     """Of activations [.., k] the step of each token, [.., 1], and the numbers in it, uint8."""
 
     def node(kind: str, inputs: list[str], found: str, **options: Any) -> onnx.NodeProto:
-        return helper.make_node(kind, inputs, [f"{given}/{found}"], **options)
+        name = f"{given}/{found}"
+        return helper.make_node(kind, inputs, [name], name=name, **options)
 
     sizes, largest, steps = (f"{given}/{name}" for name in ("sizes", "largest", "steps"))
     reduced = (
@@ -126,5 +127,5 @@ def _product(node: onnx.NodeProto) -> list[onnx.NodeProto]:
     told = f"{made}/in_steps"
     return [
         helper.make_node(PRODUCT, inputs, [told], name=node.name, domain=CONTRIBUTED),
-        helper.make_node("Mul", [told, f"{given}/steps"], [made]),
+        helper.make_node("Mul", [told, f"{given}/steps"], [made], name=f"{made}/whole"),
     ]

@@ -15,6 +15,7 @@ from tasks.data.dataset import Text
 from tasks.inference.fusion import FUSIONS
 from tasks.inference.onnx_export import with_weights
 from tasks.inference.predictor import Predictor
+from tasks.inference.quantisation import Recipe
 from tasks.inference.release import MODEL, Release
 from tasks.inference.targets import TARGETS
 from tasks.inference.variants import Exported
@@ -110,6 +111,26 @@ def test_the_graph_answers_as_pytorch_does_however_texts_come(
     assert Release.read(tmp_path / "variant").params["early"] == {
         str(place): certainty for place, certainty in exported.certainties.items()
     }
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_so_it_does_where_each_token_has_a_range(
+    exported: Exported, tmp_path: Path, fusion: str
+) -> None:
+    predictor = exported.served(tmp_path / "out", CPU, "int8", fusion, Recipe(ranges="token"))
+    reference = exported.answer(CPU)
+    together = predictor.logits(exported.texts, batch_size=5)
+    off = np.abs(together - reference).max(1)
+    assert np.median(off) < 0.05 * np.abs(reference).mean()
+    assert exported.compare(reference, predictor).same_labels == 1
+    products = onnx.load(tmp_path / "out" / MODEL).graph
+    assert "MatMulIntegerToFloat" in {node.op_type for node in _all_nodes(products)}
+
+
+def _all_nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """Those of the graphs within it as well."""
+    within = [each.g for node in graph.node for each in node.attribute if each.HasField("g")]
+    return [*graph.node, *(node for each in within for node in _all_nodes(each))]
 
 
 @pytest.mark.parametrize("opset", [17, 18, 23])
