@@ -26,6 +26,11 @@ def state_output(place: int) -> str:
     return f"state_{place}"
 
 
+def opset_of(model: onnx.ModelProto) -> int:
+    """Which version of ONNX's own operators a graph has."""
+    return next(int(each.version) for each in model.opset_import if each.domain in ("", "ai.onnx"))
+
+
 def leave_early(model: onnx.ModelProto, certainties: Mapping[int, float]) -> onnx.ModelProto:
     """The graph, in place, with one output `logits` for the answers and states after each place.
 
@@ -35,8 +40,7 @@ def leave_early(model: onnx.ModelProto, certainties: Mapping[int, float]) -> onn
     """
     graph, places = model.graph, sorted(certainties)
     limits = [certainties[place] for place in places]
-    opset = next(each.version for each in model.opset_import if each.domain in ("", "ai.onnx"))
-    nodes, logits = _answered(graph, opset, _stages(graph, places), limits, "", {})
+    nodes, logits = _answered(graph, opset_of(model), _stages(graph, places), limits, "", {})
     nodes.append(helper.make_node("Identity", [logits], [LOGITS]))
     answer = _like_logits(graph, LOGITS)
     for part, kept in ((graph.node, nodes), (graph.output, [answer]), (graph.value_info, [])):

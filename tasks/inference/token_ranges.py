@@ -10,14 +10,18 @@ ranges alone.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from tasks.inference.early import opset_of
 from tasks.inference.onnx_export import with_weights
 
+Bits = Literal[8, 7]
+LARGEST: dict[Bits, int] = {8: 127, 7: 64}
+"""Steps that a weight is from 0 at most."""
 STEPS = 127
 """That a token's greatest activation has, either way."""
 ZERO = 128
@@ -36,12 +40,12 @@ CONSTANTS: dict[str, np.ndarray] = {
 }
 
 
-def round_by_token(model: onnx.ModelProto, exact: Collection[str], most: int) -> None:
+def round_by_token(model: onnx.ModelProto, exact: Collection[str], bits: Bits) -> None:
     """Have each fp32 MatMul with weights be one of 8 bits, in place, but for those in `exact`.
 
-    A weight is at most `most` steps from 0, whose size its column has for itself.
+    The steps of weights are of a size that each column has for itself.
     """
-    graph, opset = model.graph, _opset(model)
+    graph, opset = model.graph, opset_of(model)
     weights = {each.name: each for each in graph.initializer}
     products = {
         node.name
@@ -58,7 +62,7 @@ def round_by_token(model: onnx.ModelProto, exact: Collection[str], most: int) ->
         if given not in known:
             nodes += _rounded(given, opset)
         if weight not in known:
-            columns = _columns(weight, numpy_helper.to_array(weights[weight]), most)
+            columns = _columns(weight, numpy_helper.to_array(weights[weight]), LARGEST[bits])
             graph.initializer.extend(columns)
         known |= {given, weight}
         nodes += _product(node)
@@ -73,10 +77,6 @@ def round_by_token(model: onnx.ModelProto, exact: Collection[str], most: int) ->
     graph.initializer.extend(kept)
     if CONTRIBUTED not in {each.domain for each in model.opset_import}:
         model.opset_import.append(helper.make_opsetid(CONTRIBUTED, 1))
-
-
-def _opset(model: onnx.ModelProto) -> int:
-    return next(int(each.version) for each in model.opset_import if each.domain in ("", "ai.onnx"))
 
 
 def _constant(name: str) -> str:

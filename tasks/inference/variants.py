@@ -21,16 +21,14 @@ from tasks.inference.calibration import Feeds, calibrate
 from tasks.inference.early import leave_early
 from tasks.inference.exits import as_graph
 from tasks.inference.fusion import FUSIONS, fusable, left_out
+from tasks.inference.harm import Harm, Ranges, harms
 from tasks.inference.lowering import compiled, fix_shape, halve
 from tasks.inference.onnx_export import export_onnx, input_names, save
 from tasks.inference.predictor import Predictor
 from tasks.inference.quantisation import (
-    Harm,
     Mending,
-    Ranges,
     Recipe,
     Way,
-    harms,
     mend,
     quantisable,
     quantise,

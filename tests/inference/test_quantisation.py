@@ -12,10 +12,10 @@ import torch
 
 from tasks.export import _check_exact
 from tasks.inference.fusion import FUSIONS, LAYERNORM
+from tasks.inference.harm import Harm
 from tasks.inference.onnx_export import export_onnx, input_names
 from tasks.inference.predictor import Predictor
 from tasks.inference.quantisation import (
-    Harm,
     Recipe,
     Way,
     mend,

@@ -12,7 +12,8 @@ import pytest
 import torch
 from onnx import helper, numpy_helper
 
-from tasks.inference.quantisation import Ranges, Recipe, harms, quantise
+from tasks.inference.harm import Ranges, harms
+from tasks.inference.quantisation import Recipe, quantise
 from tasks.inference.release import MODEL, Release
 from tasks.inference.targets import TARGETS
 from tasks.training.classifier import load_finetuned
